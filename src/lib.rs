@@ -1,1 +1,21 @@
-//! replicate
+//! `replicate`: a MySQL replica without a MySQL server.
+//!
+//! This page is the map. Imports point down only; `tests/it/architecture.rs` holds the edges.
+//!
+//! | floor | modules | may use |
+//! |---|---|---|
+//! | 0, pure: bytes and values in, values out | `disposition` `secret` `wire` `gtid` `position` `binlog` `row` `schema` `change` `options` `status` | `nom`, no I/O of any kind |
+//! | 1, one outside resource each | `source` `relay` `store` `sink` | floor 0; never one another |
+//! | 2, where they meet | `pipeline` | floors 0 and 1 |
+//! | 3, faces of a running process | `control` | floors 0 to 2 |
+//! | 4 | `cli` | everything, `anyhow`, `clap` |
+
+pub mod binlog;
+pub mod change;
+pub mod disposition;
+pub mod gtid;
+pub mod position;
+pub mod row;
+pub mod schema;
+pub mod secret;
+pub mod sink;

@@ -1,0 +1,247 @@
+//! REGISTER of events: one line a type, one file an event.
+
+use super::header::ChecksumAlgorithm;
+use crate::gtid::Gtid;
+
+/// FORMAT_DESCRIPTION_EVENT: how the events after it are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatDescription {
+    /// 4 for every server since 5.0; 1 and 3 are refused.
+    pub binlog_version: u16,
+    /// `@@version` of the writer, for example `9.7.4` or `10.11.11-MariaDB-log`.
+    pub server_version: String,
+    /// Seconds since 1970 when the file was made; 0 where the file merely goes on.
+    pub created: u32,
+    /// Bytes of the common header: 19.
+    pub header_length: u8,
+    /// Bytes of each type's post-header, by type code minus one.
+    pub post_header_lengths: Vec<u8>,
+    /// How the file's events are protected.
+    pub checksum: ChecksumAlgorithm,
+}
+
+/// GTID_EVENT, ANONYMOUS_GTID_EVENT, GTID_TAGGED_EVENT, and MariaDB's GTID_EVENT: opens a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GtidEvent {
+    /// `None` for anonymous transactions.
+    pub gtid: Option<Gtid>,
+    /// Logical clock: the last transaction this one must wait for; 0 when not said.
+    pub last_committed: u64,
+    /// Logical clock: this transaction's own number; 0 when not said.
+    pub sequence_number: u64,
+    /// Microseconds since 1970 of the commit at the server that wrote this log; 0 when not said.
+    pub immediate_commit_timestamp: u64,
+    /// Microseconds since 1970 of the commit at the first server; 0 when not said.
+    pub original_commit_timestamp: u64,
+    /// Bytes of the whole transaction in this log; 0 when not said.
+    pub transaction_length: u64,
+    /// MariaDB: the group is one event and has no end mark (FL_STANDALONE). Always false for MySQL.
+    pub standalone: bool,
+}
+
+/// QUERY_EVENT: a statement with the session it ran in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryEvent<'a> {
+    /// Connection id at the source; names temporary tables apart.
+    pub thread_id: u32,
+    /// Seconds the statement ran.
+    pub exec_time: u32,
+    /// What the statement ended with at the source; 0 is success.
+    pub error_code: u16,
+    /// Default database; empty for none.
+    pub database: &'a [u8],
+    /// Session state, by name.
+    pub session: SessionContext<'a>,
+    /// The statement's bytes, in the session's `character_set_client`.
+    pub statement: &'a [u8],
+}
+
+/// The status variables of a QUERY_EVENT that name the session's state; `None` where not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionContext<'a> {
+    /// Q_FLAGS2: AUTO_IS_NULL, NOT_AUTOCOMMIT, NO_FOREIGN_KEY_CHECKS, RELAXED_UNIQUE_CHECKS bits.
+    pub flags2: Option<u32>,
+    /// Q_SQL_MODE.
+    pub sql_mode: Option<u64>,
+    /// Q_CATALOG_NZ_CODE, without use today.
+    pub catalog: Option<&'a [u8]>,
+    /// Q_AUTO_INCREMENT: increment and offset.
+    pub auto_increment: Option<(u16, u16)>,
+    /// Q_CHARSET: collation ids of client, connection and server.
+    pub charset: Option<(u16, u16, u16)>,
+    /// Q_TIME_ZONE.
+    pub time_zone: Option<&'a [u8]>,
+    /// Q_LC_TIME_NAMES.
+    pub lc_time_names: Option<u16>,
+    /// Q_CHARSET_DATABASE.
+    pub charset_database: Option<u16>,
+    /// Q_MICROSECONDS (MySQL) or Q_HRNOW (MariaDB): fraction of the header's timestamp.
+    pub microseconds: Option<u32>,
+    /// Q_INVOKER: user and host of a definer.
+    pub invoker: Option<(&'a [u8], &'a [u8])>,
+    /// Q_EXPLICIT_DEFAULTS_FOR_TIMESTAMP.
+    pub explicit_defaults_for_timestamp: Option<bool>,
+    /// Q_DDL_LOGGED_WITH_XID.
+    pub ddl_xid: Option<u64>,
+    /// Q_DEFAULT_COLLATION_FOR_UTF8MB4.
+    pub default_collation_for_utf8mb4: Option<u16>,
+    /// Q_SQL_REQUIRE_PRIMARY_KEY.
+    pub sql_require_primary_key: Option<bool>,
+    /// Q_DEFAULT_TABLE_ENCRYPTION.
+    pub default_table_encryption: Option<bool>,
+}
+
+/// INTVAR_EVENT: a number for the statement that follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntvarEvent {
+    /// `LAST_INSERT_ID()`.
+    LastInsertId(u64),
+    /// The first automatic value the statement used.
+    InsertId(u64),
+}
+
+/// RAND_EVENT: the seeds of `RAND()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandEvent {
+    /// `@@rand_seed1`.
+    pub seed1: u64,
+    /// `@@rand_seed2`.
+    pub seed2: u64,
+}
+
+/// USER_VAR_EVENT: a user variable for the statement that follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UserVarEvent<'a> {
+    /// Name without `@`.
+    pub name: &'a [u8],
+    /// `None` is SQL NULL.
+    pub value: Option<UserVarValue<'a>>,
+}
+
+/// A user variable's value and type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum UserVarValue<'a> {
+    /// STRING_RESULT: bytes and collation id.
+    String(&'a [u8], u32),
+    /// REAL_RESULT.
+    Real(f64),
+    /// INT_RESULT, signed.
+    Int(i64),
+    /// INT_RESULT, unsigned.
+    Unsigned(u64),
+    /// DECIMAL_RESULT: precision, scale, packed digits.
+    Decimal(u8, u8, &'a [u8]),
+}
+
+/// TABLE_MAP_EVENT: a table's number and shape for the row events that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableMapEvent<'a> {
+    /// Number that row events refer to; 48 bits.
+    pub table_id: u64,
+    /// Flags (TM_BIT_LEN_EXACT_F, TM_GENERATED_INVISIBLE_PK_F, ...).
+    pub flags: u16,
+    /// Database, UTF-8.
+    pub database: &'a [u8],
+    /// Table, UTF-8.
+    pub table: &'a [u8],
+    /// One column type code a column (`MYSQL_TYPE_*`).
+    pub column_types: &'a [u8],
+    /// Per-column type metadata, its length depending on the type.
+    pub column_meta: &'a [u8],
+    /// Bitmap: which columns may be NULL.
+    pub null_bitmap: &'a [u8],
+    /// Optional metadata: type-length-value fields, SIGNEDNESS and so on; empty on old servers.
+    pub optional: &'a [u8],
+}
+
+/// What a row event does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsKind {
+    /// After images only.
+    Write,
+    /// Before and after images.
+    Update,
+    /// Before images only.
+    Delete,
+}
+
+/// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS in versions 0, 1 and 2: packed row images of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsEvent<'a> {
+    /// What happens to the rows.
+    pub kind: RowsKind,
+    /// The table map it refers to.
+    pub table_id: u64,
+    /// STMT_END_F 0x1, NO_FOREIGN_KEY_CHECKS_F 0x2, RELAXED_UNIQUE_CHECKS_F 0x4, COMPLETE_ROWS_F 0x8, ...
+    pub flags: u16,
+    /// Extra row data of version 2 (NDB, partition ids), undecoded.
+    pub extra: &'a [u8],
+    /// Number of columns.
+    pub width: usize,
+    /// Which columns the first image has: the before image of Update and Delete, the after image of Write.
+    pub columns: &'a [u8],
+    /// Which columns the after image of an Update has; equal to `columns` otherwise.
+    pub columns_after: &'a [u8],
+    /// The packed rows.
+    pub rows: &'a [u8],
+}
+
+impl RowsEvent<'_> {
+    /// The last row event of its statement: table maps end here.
+    pub const STMT_END: u16 = 0x1;
+    /// The statement ran with `foreign_key_checks=0`.
+    pub const NO_FOREIGN_KEY_CHECKS: u16 = 0x2;
+    /// The statement ran with `unique_checks=0`.
+    pub const RELAXED_UNIQUE_CHECKS: u16 = 0x4;
+}
+
+/// A parsed event. Types not listed are [`Event::Other`] and it is the reader's duty to ask
+/// [`Event::Other`]'s type whether it may be passed over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// FORMAT_DESCRIPTION_EVENT.
+    FormatDescription(FormatDescription),
+    /// ROTATE_EVENT: the next file's name and the offset to read it from.
+    Rotate(RotateEvent<'a>),
+    /// STOP_EVENT.
+    Stop,
+    /// QUERY_EVENT.
+    Query(QueryEvent<'a>),
+    /// XID_EVENT: commit.
+    Xid(u64),
+    /// GTID_EVENT and its kin.
+    Gtid(GtidEvent),
+    /// PREVIOUS_GTIDS_EVENT, undecoded set.
+    PreviousGtids(&'a [u8]),
+    /// MariaDB GTID_LIST_EVENT, undecoded list.
+    GtidList(&'a [u8]),
+    /// MariaDB BINLOG_CHECKPOINT_EVENT: oldest file that crash recovery needs.
+    BinlogCheckpoint(&'a [u8]),
+    /// HEARTBEAT_LOG_EVENT v1 and v2: where the idle source stands.
+    Heartbeat(RotateEvent<'a>),
+    /// ROWS_QUERY_EVENT and MariaDB's ANNOTATE_ROWS_EVENT: the statement behind the rows.
+    RowsQuery(&'a [u8]),
+    /// INTVAR_EVENT.
+    Intvar(IntvarEvent),
+    /// RAND_EVENT.
+    Rand(RandEvent),
+    /// USER_VAR_EVENT.
+    UserVar(UserVarEvent<'a>),
+    /// TABLE_MAP_EVENT.
+    TableMap(TableMapEvent<'a>),
+    /// Row events.
+    Rows(RowsEvent<'a>),
+    /// An IGNORABLE_LOG_EVENT, or an unknown type whose header has the ignorable flag.
+    Ignorable,
+    /// A known or unknown type that this build does not decode and that may carry data.
+    Other,
+}
+
+/// A file name and an offset, as ROTATE and HEARTBEAT carry them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotateEvent<'a> {
+    /// Base name of the file.
+    pub file: &'a [u8],
+    /// Offset in it.
+    pub pos: u64,
+}

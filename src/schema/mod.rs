@@ -1,0 +1,44 @@
+//! What a table looks like, as a server's catalog describes it.
+//!
+//! Pure: the SQL text to ask with and the reading of the answer live here; who sends it is the caller's business
+//! (the source's session, or the target's connection).
+
+use std::sync::Arc;
+
+/// A table as `information_schema` describes it at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableDef {
+    /// Schema name.
+    pub database: String,
+    /// Table name.
+    pub table: String,
+    /// Columns in table order: the order of the row images.
+    pub columns: Vec<ColumnDef>,
+    /// Indexes into `columns` of the primary key, in key order; empty without one.
+    pub primary_key: Vec<usize>,
+    /// Unique keys other than the primary whose columns are all NOT NULL, each in key order.
+    pub unique_not_null: Vec<Vec<usize>>,
+}
+
+/// One column of a [`TableDef`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ColumnDef {
+    /// Name.
+    pub name: String,
+    /// `DATA_TYPE`, lower case: `int`, `varchar`, `json`, ...
+    pub data_type: String,
+    /// `COLUMN_TYPE`: `int(10) unsigned`, `enum('a','b')`, ...
+    pub column_type: String,
+    /// UNSIGNED (and ZEROFILL, which implies it).
+    pub unsigned: bool,
+    /// `CHARACTER_SET_NAME`; `None` for types without one, `binary` never appears here.
+    pub charset: Option<String>,
+    /// `COLLATION_NAME`.
+    pub collation: Option<String>,
+    /// Labels of ENUM and SET in order, UTF-8.
+    pub labels: Option<Arc<[String]>>,
+    /// May hold NULL.
+    pub nullable: bool,
+    /// Generated: its values cannot be written.
+    pub generated: bool,
+}
