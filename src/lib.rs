@@ -14,6 +14,7 @@ pub mod binlog;
 pub mod change;
 pub mod disposition;
 pub mod gtid;
+pub mod options;
 pub mod position;
 pub mod row;
 pub mod schema;
