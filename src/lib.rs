@@ -12,6 +12,7 @@
 
 pub mod binlog;
 pub mod change;
+pub mod control;
 pub mod disposition;
 pub mod gtid;
 pub mod options;
@@ -20,3 +21,4 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod sink;
+pub mod status;
