@@ -12,8 +12,10 @@
 
 pub mod binlog;
 pub mod change;
+pub mod control;
 pub mod disposition;
 pub mod gtid;
+pub mod options;
 pub mod pipeline;
 pub mod position;
 pub mod relay;
@@ -22,5 +24,6 @@ pub mod schema;
 pub mod secret;
 pub mod sink;
 pub mod statement;
+pub mod status;
 pub mod store;
 pub mod wire;
