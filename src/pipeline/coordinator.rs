@@ -14,8 +14,10 @@ use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
 use crate::binlog::event::{self, Event, FormatDescription};
-use crate::binlog::group::{Grouper, Step};
-use crate::binlog::{EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent};
+use crate::binlog::group::{Fed, Grouper, Step};
+use crate::binlog::{
+    ChecksumAlgorithm, EventError, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent,
+};
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
@@ -146,7 +148,7 @@ impl<'a, O> Coordinator<'a, O> {
             input,
             plans,
             dispatch,
-            format: Arc::new(FormatDescription::unknown()),
+            format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
             grouper: Grouper::new(),
             complete: source.clone(),
             sent: source.clone(),
@@ -227,7 +229,7 @@ impl<'a, O> Coordinator<'a, O> {
 
     fn begin_file(&mut self, name: Arc<str>) {
         self.source = LogPosition::new(name, FIRST_EVENT);
-        self.format = Arc::new(FormatDescription::unknown());
+        self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
         self.buffer.clear();
         self.buffer_at = 0;
         self.framed = 0;
@@ -312,10 +314,13 @@ impl<'a, O> Coordinator<'a, O> {
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
         }
-        let step = self
-            .grouper
-            .feed(&raw.header, body, &self.format)
-            .map_err(|error| self.event_error(at, &error))?;
+        let fed = self.grouper.feed(&raw.header, body, &self.format);
+        let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
+        if abandoned {
+            // The source crashed while it wrote this transaction and rolled it back when it came up again.
+            self.open = None;
+            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
+        }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
         }
@@ -333,7 +338,7 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
-        let format = event::format_description::parse_raw(raw).map_err(|error| self.event_error(at, &error))?;
+        let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
         if *self.format != format {
             self.format = Arc::new(format);
         }
@@ -511,8 +516,8 @@ impl<'a, O> Coordinator<'a, O> {
         Halt::Error(ApplyError::Undecodable { what, place: self.place(at), hint })
     }
 
-    pub(super) fn event_error(&self, at: usize, error: &event::EventError) -> Halt {
-        self.undecodable(at, error.to_string(), error.hint().map(str::to_owned))
+    pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {
+        self.undecodable(at, error.to_string(), None)
     }
 
     fn not_a_log(&self) -> Halt {

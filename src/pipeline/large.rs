@@ -8,7 +8,7 @@ use super::batch::{Batch, Item, Plans, RowCount};
 use super::coordinator::{BATCH_BYTES, Coordinator, Halt};
 use super::error::ApplyError;
 use super::input::Spool;
-use crate::binlog::group::Step;
+use crate::binlog::group::{Fed, Step};
 use crate::binlog::{EventHeader, EventType, HEADER_LEN};
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::position::{LogPosition, widen_end};
@@ -77,24 +77,23 @@ impl<O> Coordinator<'_, O> {
                 last_rows = Some(offset);
             }
             self.source.pos = widen_end(self.source.pos, u64::from(header.event_size), header.log_pos);
-            let step = self.scan_event(&header, &bytes, at)?;
+            let Fed { step, abandoned } = self.scan_event(&header, &bytes, at)?;
+            if abandoned {
+                return Err(self.no_end(kind, at));
+            }
             offset = offset.saturating_add(to_u64(size));
             match step {
                 Step::Inside { first: false } => {}
                 Step::Ends { first: false, end } => return Ok(Extent { len: offset, last_rows, end }),
                 Step::Outside | Step::Inside { first: true } | Step::Ends { first: true, .. } => {
-                    return Err(self.undecodable(
-                        at,
-                        format!("a transaction has no end: {kind} comes before its commit"),
-                        None,
-                    ));
+                    return Err(self.no_end(kind, at));
                 }
             }
         }
     }
 
     /// Feeds one event of the scan; `bytes` is the whole event, or its header alone where no more is needed.
-    fn scan_event(&mut self, header: &EventHeader, bytes: &[u8], at: usize) -> Result<Step, Halt> {
+    fn scan_event(&mut self, header: &EventHeader, bytes: &[u8], at: usize) -> Result<Fed, Halt> {
         let raw = crate::binlog::RawEvent { header: *header, bytes };
         let whole = u64::from(header.event_size) == u64::try_from(bytes.len()).unwrap_or(0);
         let body = if whole {
@@ -106,6 +105,10 @@ impl<O> Coordinator<'_, O> {
             self.look_at(&raw, body, at)?;
         }
         self.grouper.feed(header, body, &self.format).map_err(|error| self.event_error(at, &error))
+    }
+
+    fn no_end(&self, kind: EventType, at: usize) -> Halt {
+        self.undecodable(at, format!("a transaction has no end: {kind} comes before its commit"), None)
     }
 
     fn reaches(&mut self, spool: &mut Spool, len: u64) -> Result<bool, Halt> {

@@ -10,9 +10,8 @@ use crossbeam_channel::{Receiver, Sender};
 use super::batch::{Batch, Item, Plans};
 use super::dispatch::{Counts, Gone, Job, Rendered};
 use super::error::{ApplyError, Place};
-use crate::binlog::event::policy::{self, Policy};
-use crate::binlog::event::{self, Event, EventError, QueryEvent, RowsEvent};
-use crate::binlog::{EventHeader, EventType, RawEvent};
+use crate::binlog::event::{self, Event, QueryEvent, RowsEvent, carries_no_data, stop_hint};
+use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
 use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
@@ -21,6 +20,10 @@ use crate::statement::{StatementKind, classify};
 
 /// Rendered bytes that make a part: enough for one efficient write.
 const PART_BYTES: usize = 512 << 10;
+
+/// What to do about bytes that are not those the source wrote.
+const CHECKSUM_HINT: &str = "the file is damaged; if it is a relay log, 'replicate reset' and a start from the applied \
+                             position fetches it again";
 
 /// Why a job was given up.
 enum Failure {
@@ -149,15 +152,21 @@ impl<'a, R: Renderer> Task<'a, R> {
         let bytes = self.batch.bytes.get(at..item.range.end).unwrap_or_default();
         match RawEvent::cut(bytes) {
             Ok((raw, _)) => Ok(raw),
-            Err(error) => Err(self.event_error(&error, item, at, None)),
+            Err(error) => Err(ApplyError::Undecodable {
+                what: error.to_string(),
+                place: self.place(item, at, None),
+                hint: None,
+            }),
         }
     }
 
     fn event(&mut self, item: &'a Item, raw: &RawEvent<'a>, at: usize, state: &mut State<'a>) -> Result<(), Failure> {
-        let fail = |error: EventError| self.event_error(&error, item, at, None);
-        raw.verify_checksum(self.batch.format.checksum).map_err(fail)?;
         self.counts.events = self.counts.events.saturating_add(1);
-        match event::parse(raw, &self.batch.format).map_err(fail)? {
+        let parsed = raw
+            .verify_checksum(self.batch.format.checksum)
+            .and_then(|()| event::parse(raw, &self.batch.format))
+            .map_err(|error| self.event_error(&error, item, at, None))?;
+        match parsed {
             Event::Rows(rows) => self.rows(item, &raw.header, &rows, at, state)?,
             Event::TableMap(map) => match self.batch.maps.get(self.next_map) {
                 Some((offset, plan)) if *offset == at => {
@@ -272,14 +281,14 @@ impl<'a, R: Renderer> Task<'a, R> {
     }
 
     fn undecoded(&self, item: &Item, event_type: EventType, at: usize) -> Result<(), ApplyError> {
-        match policy::policy(event_type) {
-            Policy::CarriesNoData => Ok(()),
-            Policy::Stop { hint } => Err(ApplyError::Undecodable {
-                what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
-                place: self.place(item, at, None),
-                hint: Some(hint.to_owned()),
-            }),
+        if carries_no_data(event_type) {
+            return Ok(());
         }
+        Err(ApplyError::Undecodable {
+            what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
+            place: self.place(item, at, None),
+            hint: Some(stop_hint(event_type).to_owned()),
+        })
     }
 
     /// In a piece of a large transaction: learns how many rows came before, and tells the next piece how many come
@@ -351,7 +360,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         ApplyError::Undecodable {
             what: error.to_string(),
             place: self.place(item, at, plan),
-            hint: error.hint().map(str::to_owned),
+            hint: matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned()),
         }
     }
 
