@@ -1,0 +1,1 @@
+//! SQL text, as far as replication must understand it.
