@@ -16,7 +16,7 @@ use crate::wire::{self, Parsed, Problem};
 const VERSION: u16 = 4;
 
 /// Width of the server version, padded with zero bytes.
-pub(crate) const SERVER_VERSION_LEN: usize = 50;
+const SERVER_VERSION_LEN: usize = 50;
 
 /// Post-header lengths that hold for every version 4 log, for events that come before the file's own description.
 const COMMON_POST_HEADER_LENGTHS: [u8; 18] = [56, 13, 0, 8, 0, 18, 0, 4, 4, 4, 4, 18, 0, 0, 84, 0, 4, 26];
@@ -91,6 +91,12 @@ fn fixed_part(i: &[u8]) -> Parsed<'_, FormatDescription> {
         checksum: ChecksumAlgorithm::Off,
     };
     Ok((after, fde))
+}
+
+/// When the file was made, if the body is long enough to say.
+pub(super) fn created(body: &[u8]) -> Option<u32> {
+    let bytes = body.get(2 + SERVER_VERSION_LEN..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
 }
 
 /// Splits what follows the fixed part into post-header lengths and checksum algorithm.

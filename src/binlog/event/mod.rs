@@ -74,7 +74,43 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
         _ if event_type.name().is_none() && header.flags.has(EventFlags::IGNORABLE) => Ok(Event::Ignorable),
         _ => Ok(Event::Other),
     };
-    parsed.map_err(|error| malformed(event_type, super::HEADER_LEN + body.len(), error))
+    parsed.map_err(|error| in_body(event_type, body, error))
+}
+
+/// The statement of a QUERY_EVENT, and nothing else of it: for telling groups apart.
+#[inline]
+pub(super) fn query_statement<'a>(body: &'a [u8], fde: &FormatDescription) -> Result<&'a [u8], EventError> {
+    query::statement(body, fde).map_err(|error| in_body(EventType::QUERY, body, error))
+}
+
+/// The number of an XID_EVENT.
+#[inline]
+pub(super) fn xid(body: &[u8]) -> Result<u64, EventError> {
+    xid::parse(body).map_err(|error| in_body(EventType::XID, body, error))
+}
+
+/// Whether a MariaDB GTID_EVENT opens a group of one event.
+pub(super) fn maria_standalone(body: &[u8]) -> Result<bool, EventError> {
+    match maria::parse_gtid(body, 0) {
+        Ok(event) => Ok(event.standalone),
+        Err(error) => Err(in_body(EventType::MARIA_GTID, body, error)),
+    }
+}
+
+/// The flags of a row event.
+pub(super) fn rows_flags(body: &[u8], event_type: EventType, fde: &FormatDescription) -> Result<u16, EventError> {
+    rows::flags(body, event_type, fde).map_err(|error| in_body(event_type, body, error))
+}
+
+/// Whether the body of a FORMAT_DESCRIPTION_EVENT opens the first file since its server started.
+pub(super) fn is_restart(body: &[u8]) -> bool {
+    format_description::created(body) != Some(0)
+}
+
+/// Places a field's error in an event of which `body` is all but the header and the checksum.
+#[cold]
+fn in_body(event_type: EventType, body: &[u8], error: nom::Err<wire::ParseError>) -> EventError {
+    malformed(event_type, super::HEADER_LEN + body.len(), error)
 }
 
 /// Places a field's error in its event. `end` is where the parsed slice ends, header included.

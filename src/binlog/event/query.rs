@@ -35,6 +35,19 @@ pub(super) fn parse<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<QueryEve
     Ok(QueryEvent { thread_id, exec_time, error_code, database, session, statement })
 }
 
+/// The statement alone.
+#[inline]
+pub(super) fn statement<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<&'a [u8], nom::Err<wire::ParseError>> {
+    let (i, _thread_id_exec_time) = wire::array::<8>("thread_id")(i)?;
+    let (i, schema_length) = wire::u8("schema_length")(i)?;
+    let (i, _error_code) = wire::le_u16("error_code")(i)?;
+    let (i, status_vars_length) = wire::le_u16("status_vars_length")(i)?;
+    let (i, ()) = post_header_rest(i, fde, EventType::QUERY, POST_HEADER)?;
+    let (i, _status_vars) = wire::bytes(usize::from(status_vars_length), "status_vars")(i)?;
+    let (i, _schema_and_nul) = wire::bytes(usize::from(schema_length) + 1, "schema")(i)?;
+    Ok(wire::rest(i)?.1)
+}
+
 /// An error inside the status variables, told in terms of the whole body.
 #[cold]
 fn shift(error: nom::Err<wire::ParseError>, after: usize) -> nom::Err<wire::ParseError> {

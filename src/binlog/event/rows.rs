@@ -38,6 +38,16 @@ pub(super) fn parse<'a>(
     Ok(RowsEvent { kind, table_id, flags, extra, width, columns, columns_after, rows })
 }
 
+/// The flags alone, of a row event of any version.
+pub(super) fn flags(
+    i: &[u8],
+    event_type: EventType,
+    fde: &FormatDescription,
+) -> Result<u16, nom::Err<wire::ParseError>> {
+    let (i, _table_id) = table_id(i, fde, event_type)?;
+    Ok(wire::le_u16("flags")(i)?.1)
+}
+
 #[inline]
 fn extra_data(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (i, length) = wire::le_u16("extra_data_length")(input)?;
