@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{self, Format};
 use super::{RelayError, RelayFileId};
-use crate::binlog::{ChecksumAlgorithm, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE};
+use crate::binlog::{ChecksumAlgorithm, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent};
 use crate::position::{FIRST_EVENT, LogPosition};
 
 /// Bytes of one read while walking along a file.
@@ -78,19 +78,21 @@ impl RelayFile {
         if window.get(0, MAGIC.len())? != Some(MAGIC.as_slice()) {
             return Err(damaged(0, "it does not begin as a binary log"));
         }
-        let description = window.event(FIRST_EVENT)?.ok_or_else(|| damaged(FIRST_EVENT, "no format description"))?;
-        let format = Format::read(description.1).ok_or_else(|| damaged(FIRST_EVENT, "no format description"))?;
-        let format_description = description.1.to_vec();
-        let at = FIRST_EVENT.saturating_add(u64::from(description.0.event_size));
-        match window.event(at)? {
-            Some((header, bytes)) if header.event_type == EventType::ROTATE => {
-                let start = format::read_rotate(bytes, format.checksum());
-                let start = start.ok_or_else(|| damaged(at, "the rotate event cannot be read"))?;
-                let body = at.saturating_add(u64::from(header.event_size));
-                Ok(FileHeader { format_description, checksum: format.checksum(), start, body })
+        let (format, size) = match window.event(FIRST_EVENT)? {
+            Some(raw) => {
+                let format = Format::read(&raw).map_err(|error| damaged(FIRST_EVENT, &error.to_string()))?;
+                (format, raw.header.event_size)
             }
-            _ => Err(damaged(at, "no rotate event")),
-        }
+            None => return Err(damaged(FIRST_EVENT, "no format description")),
+        };
+        let at = FIRST_EVENT.saturating_add(u64::from(size));
+        let rotate = window.event(at)?.filter(|raw| raw.header.event_type == EventType::ROTATE);
+        let rotate = rotate.ok_or_else(|| damaged(at, "no rotate event"))?;
+        rotate.verify_checksum(format.checksum()).map_err(|error| damaged(at, &error.to_string()))?;
+        let start = format::read_rotate(&rotate, format.checksum());
+        let start = start.ok_or_else(|| damaged(at, "the rotate event cannot be read"))?;
+        let body = at.saturating_add(u64::from(rotate.header.event_size));
+        Ok(FileHeader { checksum: format.checksum(), format_description: format.event().to_vec(), start, body })
     }
 
     pub(super) fn corrupt(&self, offset: u64, what: String) -> RelayError {
@@ -138,10 +140,10 @@ impl<'a> Window<'a> {
     }
 
     /// The complete event at `offset`; `None` as for [`Window::header`].
-    pub(super) fn event(&mut self, offset: u64) -> Result<Option<(EventHeader, &[u8])>, RelayError> {
+    pub(super) fn event(&mut self, offset: u64) -> Result<Option<RawEvent<'_>>, RelayError> {
         let Some(header) = self.header(offset)? else { return Ok(None) };
         let size = usize::try_from(header.event_size).unwrap_or(usize::MAX);
-        Ok(self.get(offset, size)?.map(|bytes| (header, bytes)))
+        Ok(self.get(offset, size)?.map(|bytes| RawEvent { header, bytes }))
     }
 
     /// Index in `bytes` of `offset`, if `len` bytes from there are in memory.

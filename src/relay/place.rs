@@ -67,7 +67,9 @@ mod tests {
     fn only_our_own_names_are_relay_files() {
         assert_eq!(RelayFileId::from_name("relay-bin.000012"), Some(RelayFileId(12)));
         assert_eq!(RelayFileId::from_name("relay-bin.1000000"), Some(RelayFileId(1_000_000)));
-        for other in ["relay-bin.12", "relay-bin.index", "relay-bin.", "relay-bin.+00001", "x.000001", "relay-bin.0000001"] {
+        for other in
+            ["relay-bin.12", "relay-bin.index", "relay-bin.", "relay-bin.+00001", "x.000001", "relay-bin.0000001"]
+        {
             assert_eq!(RelayFileId::from_name(other), None, "{other}");
         }
         assert!(RelayFileId(999_999) < RelayFileId(1_000_000));

@@ -69,9 +69,10 @@ impl<M: Medium> Tail<M> {
             return Ok(());
         }
         // Too large to be gathered; the buffer is empty here.
-        let start = self.written;
-        let middle = write_all(&self.medium, first, start)?;
-        self.written = write_all(&self.medium, second, middle).inspect_err(|_| self.undo())?;
+        let written = write_all(&self.medium, first, self.written)
+            .and_then(|middle| write_all(&self.medium, second, middle))
+            .inspect_err(|_| self.undo())?;
+        self.written = written;
         Ok(())
     }
 

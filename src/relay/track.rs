@@ -1,7 +1,7 @@
 //! Follows the source's position through the events of a relay file.
 
 use super::format;
-use crate::binlog::{ChecksumAlgorithm, EventHeader, EventType};
+use crate::binlog::{ChecksumAlgorithm, EventHeader, EventType, RawEvent};
 use crate::position::{LogPosition, widen_end};
 
 /// Where the next event stands in the source's log.
@@ -42,13 +42,23 @@ impl Track {
         Extent { start: end.saturating_sub(size).max(current), end }
     }
 
-    /// Goes past an event. `bytes` is the whole event and is looked at only for ROTATE. `None` if that is unreadable.
-    pub(super) fn pass(&mut self, header: &EventHeader, bytes: &[u8]) -> Option<()> {
-        self.position = if header.event_type == EventType::ROTATE {
-            format::read_rotate(bytes, self.checksum)?
-        } else {
-            self.position.at(self.extent(header).end)
-        };
+    /// Goes past an event that is no ROTATE.
+    pub(super) fn pass(&mut self, header: &EventHeader) {
+        self.position.pos = self.extent(header).end;
+    }
+
+    /// Goes past a ROTATE. `None` if it cannot be read.
+    pub(super) fn turn(&mut self, raw: &RawEvent<'_>) -> Option<()> {
+        self.position = format::read_rotate(raw, self.checksum)?;
+        Some(())
+    }
+
+    /// Goes past any event. `None` if it is a ROTATE that cannot be read.
+    pub(super) fn follow(&mut self, raw: &RawEvent<'_>) -> Option<()> {
+        if raw.header.event_type == EventType::ROTATE {
+            return self.turn(raw);
+        }
+        self.pass(&raw.header);
         Some(())
     }
 }
