@@ -1,7 +1,11 @@
 //! A table map compiled for reading rows.
+//!
+//! The types of a plan, and how values are stepped over. How a plan is made from a table map, its metadata and the
+//! catalog is in `compile`; how rows are cut with it in `split`.
 
 use std::sync::Arc;
 
+use super::charset::Charset;
 use crate::schema::TableDef;
 
 /// Everything that reading and rendering a row of one table map needs, worked out once.
@@ -21,6 +25,25 @@ pub struct TablePlan {
     pub named: bool,
     /// The catalog's description, where one was consulted.
     pub def: Option<Arc<TableDef>>,
+    /// How to step over each column's value.
+    pub(super) steps: Box<[Step]>,
+}
+
+impl TablePlan {
+    /// A plan made of its parts.
+    #[must_use]
+    pub fn new(
+        table_id: u64,
+        database: String,
+        table: String,
+        columns: Vec<ColumnPlan>,
+        primary_key: Vec<usize>,
+        named: bool,
+        def: Option<Arc<TableDef>>,
+    ) -> Self {
+        let steps = columns.iter().map(|column| Step::of(column.kind)).collect();
+        Self { table_id, database, table, columns, primary_key, named, def, steps }
+    }
 }
 
 /// One column: how to read it and what to call it.
@@ -40,6 +63,106 @@ pub struct ColumnPlan {
     pub labels: Option<Arc<[String]>>,
     /// BINARY(n): the declared width in bytes, to which a value that lost trailing zeros is to be padded.
     pub binary_width: Option<usize>,
+    /// What the bytes of a text column are, from its collation.
+    pub(crate) text: TextForm,
+    /// A type of MariaDB that travels as BINARY.
+    pub(crate) disguise: Option<Disguise>,
+}
+
+impl ColumnPlan {
+    /// A column with neither labels nor padding.
+    #[must_use]
+    pub fn new(name: String, kind: ColumnKind, unsigned: bool, collation: Option<u16>) -> Self {
+        let mut json_key = Vec::with_capacity(name.len() + 3);
+        super::text::json_string(name.as_bytes(), &mut json_key);
+        json_key.push(b':');
+        Self {
+            name,
+            json_key,
+            kind,
+            unsigned,
+            collation,
+            labels: None,
+            binary_width: None,
+            text: TextForm::of(collation),
+            disguise: None,
+        }
+    }
+}
+
+/// What the bytes of a CHAR, VARCHAR or TEXT column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextForm {
+    /// No text: BINARY, VARBINARY, BLOB.
+    Bytes,
+    /// Text in a known character set.
+    Known(Charset),
+    /// Text or not, nobody said: no metadata and no catalog.
+    Unsaid,
+    /// A collation id that this build does not know.
+    Unknown(u16),
+}
+
+impl TextForm {
+    fn of(collation: Option<u16>) -> Self {
+        match collation {
+            None => Self::Unsaid,
+            Some(id) => match Charset::of_collation(id) {
+                Some(Charset::Binary) => Self::Bytes,
+                Some(charset) => Self::Known(charset),
+                None => Self::Unknown(id),
+            },
+        }
+    }
+}
+
+/// Types of MariaDB that the log writes as BINARY of a fixed width; only the catalog tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disguise {
+    /// INET4: 4 bytes.
+    Inet4,
+    /// INET6: 16 bytes.
+    Inet6,
+    /// UUID: 16 bytes in the order they are printed in.
+    Uuid,
+}
+
+/// How to step over a value: a fixed number of bytes, or a little-endian length of 1 to 4 bytes and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step(u8);
+
+impl Step {
+    const PREFIXED: u8 = 0x80;
+
+    /// The step of a layout.
+    pub(super) fn of(kind: ColumnKind) -> Self {
+        use ColumnKind as K;
+        match kind {
+            K::Null => Self(0),
+            K::Tiny | K::Year => Self(1),
+            K::Short => Self(2),
+            K::Int24 | K::Date | K::OldTime => Self(3),
+            K::Long | K::Float | K::OldTimestamp => Self(4),
+            K::LongLong | K::Double | K::OldDateTime => Self(8),
+            K::Decimal { bytes, .. } | K::Enum { bytes } | K::Set { bytes } => Self(bytes & !Self::PREFIXED),
+            K::Time { digits } => Self(3 + digits.min(6).div_ceil(2)),
+            K::DateTime { digits } => Self(5 + digits.min(6).div_ceil(2)),
+            K::Timestamp { digits } => Self(4 + digits.min(6).div_ceil(2)),
+            K::Bit { width } => Self(width.div_ceil(8)),
+            K::Text { length_bytes }
+            | K::Blob { length_bytes }
+            | K::Compressed { length_bytes }
+            | K::Json { length_bytes }
+            | K::Geometry { length_bytes }
+            | K::Vector { length_bytes } => Self(Self::PREFIXED | (length_bytes & 7)),
+        }
+    }
+
+    /// The fixed width, or the bytes of the length.
+    #[inline]
+    pub(super) fn get(self) -> Result<usize, usize> {
+        if self.0 & Self::PREFIXED == 0 { Ok(usize::from(self.0)) } else { Err(usize::from(self.0 & 7)) }
+    }
 }
 
 /// Layout of one column's value in a row image.
@@ -115,6 +238,11 @@ pub enum ColumnKind {
     },
     /// TEXT and BLOB: a length of 1 to 4 bytes, then the value.
     Blob {
+        /// Bytes of the length.
+        length_bytes: u8,
+    },
+    /// MariaDB's COMPRESSED VARCHAR, TEXT and BLOB: a length, a method, then the value, perhaps deflated.
+    Compressed {
         /// Bytes of the length.
         length_bytes: u8,
     },
