@@ -19,3 +19,4 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod sink;
+pub mod source;
