@@ -114,13 +114,15 @@ async fn first_known(conn: &mut Connection, statements: &[&str]) -> Result<Resul
     Err(last)
 }
 
-/// The replicas that are registered now; needs REPLICATION SLAVE (MariaDB: REPLICATION MASTER ADMIN or SLAVE).
-pub async fn replicas(conn: &mut Connection) -> Result<Vec<Replica>, SourceError> {
+/// The replicas that are registered now; `None` if this account may not see them. MySQL wants REPLICATION SLAVE for
+/// it, MariaDB REPLICATION MASTER ADMIN, which a replica has no other use for.
+pub async fn replicas(conn: &mut Connection) -> Result<Option<Vec<Replica>>, SourceError> {
     let set = match first_known(conn, &["SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS"]).await {
         Ok(set) => set,
+        Err(Failure::Server(error)) if error.cause == Cause::MissingPrivilege => return Ok(None),
         Err(failure) => return Err(conn.error(failure)),
     };
-    let id = set.column_of(&["Server_Id", "Server_id"]);
+    let id = set.column("Server_Id");
     let uuid = set.column_of(&["Replica_UUID", "Slave_UUID"]);
     let host = set.column("Host");
     let text = |row, column: Option<usize>| column.and_then(|column| set.text(row, column)).map(str::to_owned);
@@ -130,7 +132,7 @@ pub async fn replicas(conn: &mut Connection) -> Result<Vec<Replica>, SourceError
     };
     let found: Option<Vec<_>> = (0..set.rows.len()).map(replica).collect();
     let what = "a replica without a server id".to_owned();
-    found.ok_or_else(|| conn.error(Failure::Answer { query: "SHOW REPLICAS", what }))
+    found.map(Some).ok_or_else(|| conn.error(Failure::Answer { query: "SHOW REPLICAS", what }))
 }
 
 /// The source's log files and their sizes in bytes, oldest first; needs REPLICATION CLIENT.

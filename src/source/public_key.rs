@@ -35,7 +35,7 @@ impl PublicKey {
     /// Reads the first public key of a PEM text.
     pub(super) fn from_pem(pem: &[u8]) -> Result<Self, Failure> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
-            .map_err(|error| Failure::PublicKey(format!("not a PEM public key: {error:?}")))?;
+            .map_err(|error| Failure::PublicKey(format!("not a PEM public key: {error}")))?;
         let modulus_len =
             modulus_len(&der).ok_or_else(|| Failure::PublicKey("not an RSA key of 1024 to 16384 bits".to_owned()))?;
         let body = STANDARD.encode(&der);

@@ -18,6 +18,8 @@ use super::{socket, tls};
 
 /// The largest packet of a login.
 const LOGIN_PACKET: usize = 1 << 20;
+/// A login as a whole has its own limit, which is to strike first.
+const LOGIN_SILENCE: Duration = Duration::from_secs(86_400);
 /// The largest packet in an answer to one of our queries.
 const QUERY_PACKET: usize = 32 << 20;
 /// How long the server may think about one of our queries.
@@ -122,14 +124,14 @@ async fn open(config: &SourceConfig, place: &Arc<str>) -> Result<Connection, Fai
     }
     let pinned_key = pinned_key(config)?;
     let io = socket::open(config).await?;
-    let mut stream = PacketStream::new(io, LOGIN_PACKET, config.connect_timeout);
+    let mut stream = PacketStream::new(io, LOGIN_PACKET, LOGIN_SILENCE);
     let greeting = Greeting::parse(stream.read().await?)?;
     let encrypted = wants_tls(config, &greeting)?;
     if encrypted {
         stream.write(&handshake::ssl_request(&greeting)).await?;
         let (io, sequence) = stream.into_io()?;
-        let io = tls::upgrade(io, config, config.connect_timeout).await?;
-        stream = PacketStream::new(io, LOGIN_PACKET, config.connect_timeout);
+        let io = tls::upgrade(io, config).await?;
+        stream = PacketStream::new(io, LOGIN_PACKET, LOGIN_SILENCE);
         stream.set_sequence(sequence);
     }
     let credentials = Credentials {

@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -14,8 +13,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::config::{SourceConfig, SslMode, TlsConfig};
@@ -23,11 +22,7 @@ use super::error::Failure;
 use super::packet::Duplex;
 
 /// Negotiates TLS over an open stream.
-pub(super) async fn upgrade(
-    io: Box<dyn Duplex>,
-    config: &SourceConfig,
-    limit: Duration,
-) -> Result<Box<dyn Duplex>, Failure> {
+pub(super) async fn upgrade(io: Box<dyn Duplex>, config: &SourceConfig) -> Result<Box<dyn Duplex>, Failure> {
     let connector = TlsConnector::from(Arc::new(client_config(&config.tls)?));
     let name = match ServerName::try_from(config.host.clone()) {
         Ok(name) => name,
@@ -36,10 +31,9 @@ pub(super) async fn upgrade(
         }
         Err(_) => ServerName::try_from("localhost").map_err(|_| Failure::TlsOptions("no server name"))?,
     };
-    match timeout(limit, connector.connect(name, io)).await {
-        Ok(Ok(stream)) => Ok(Box::new(stream)),
-        Ok(Err(error)) => Err(handshake_failure(error)),
-        Err(_) => Err(Failure::ConnectTimeout(limit)),
+    match connector.connect(name, io).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(handshake_failure(error)),
     }
 }
 
@@ -85,7 +79,7 @@ fn client_config(tls: &TlsConfig) -> Result<ClientConfig, Failure> {
         SslMode::VerifyCa | SslMode::VerifyIdentity => Some(Trust::load(tls)?),
     };
     let verifier = Verifier { provider: Arc::clone(&provider), trust };
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::Tls { what: error.to_string(), hint: None })?
         .dangerous()
@@ -93,10 +87,23 @@ fn client_config(tls: &TlsConfig) -> Result<ClientConfig, Failure> {
     match (&tls.cert, &tls.key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => {
-            let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| bad_file(key, error))?;
-            builder.with_client_auth_cert(certificates(cert)?, private).map_err(|error| bad_file(key, error))
+            let identity = identity(cert, key, &provider)?;
+            Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))))
         }
         _ => Err(Failure::TlsOptions("--ssl-cert and --ssl-key go together")),
+    }
+}
+
+/// Our own certificate and key. The server judges it: one of X.509 version 1 is good here.
+fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, Failure> {
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| bad_file(key, error))?;
+    let signing = provider.key_provider.load_private_key(private).map_err(|error| bad_file(key, error))?;
+    let identity = CertifiedKey::new(certificates(cert)?, signing);
+    match identity.keys_match() {
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err(bad_file(key, format!("it does not belong to {}", cert.display())))
+        }
+        _ => Ok(identity),
     }
 }
 
