@@ -23,6 +23,7 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod sink;
+pub mod source;
 pub mod statement;
 pub mod status;
 pub mod store;
