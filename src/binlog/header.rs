@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::HEADER_LEN;
+use super::error::{EventError, FrameError};
+use super::{CHECKSUM_LEN, HEADER_LEN, MAX_EVENT_SIZE, checksum};
+use crate::wire::Problem;
 
 /// The event type code. Unknown codes survive and print as `unknown(99)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +83,20 @@ event_types! {
     MARIA_WRITE_ROWS_COMPRESSED = 169, "Write_rows_compressed";
     MARIA_UPDATE_ROWS_COMPRESSED = 170, "Update_rows_compressed";
     MARIA_DELETE_ROWS_COMPRESSED = 171, "Delete_rows_compressed";
+}
+
+impl EventType {
+    /// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS of every version, partial and compressed ones included.
+    #[must_use]
+    pub fn is_row_event(self) -> bool {
+        matches!(self.0, 20..=25 | 30..=32 | 39 | 166..=171)
+    }
+
+    /// GTID, ANONYMOUS_GTID, GTID_TAGGED and MariaDB's GTID: what opens a transaction.
+    #[must_use]
+    pub fn is_gtid(self) -> bool {
+        matches!(self, Self::GTID | Self::ANONYMOUS_GTID | Self::GTID_TAGGED | Self::MARIA_GTID)
+    }
 }
 
 impl fmt::Display for EventType {
@@ -188,4 +204,73 @@ pub struct RawEvent<'a> {
     pub header: EventHeader,
     /// The whole event: header, body, checksum if any. Its length is `header.event_size`.
     pub bytes: &'a [u8],
+}
+
+impl<'a> RawEvent<'a> {
+    /// Cuts the first event out of `bytes`; returns it and what follows.
+    ///
+    /// # Errors
+    /// When the bytes end inside the event, or its header names an impossible size.
+    #[inline]
+    pub fn cut(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), FrameError> {
+        let incomplete = |need| FrameError::Incomplete { have: bytes.len(), need };
+        let header = EventHeader::read(bytes).ok_or_else(|| incomplete(HEADER_LEN))?;
+        let EventHeader { event_type, event_size: size, .. } = header;
+        if size > MAX_EVENT_SIZE {
+            return Err(FrameError::TooLarge { event_type, size });
+        }
+        let need = usize::try_from(size).unwrap_or(usize::MAX);
+        if need < HEADER_LEN {
+            return Err(FrameError::TooSmall { event_type, size });
+        }
+        let (bytes, rest) = bytes.split_at_checked(need).ok_or_else(|| incomplete(need))?;
+        Ok((Self { header, bytes }, rest))
+    }
+
+    /// Compares the event's CRC32 with its bytes. `alg` is the algorithm of the file's format description; a format
+    /// description itself is checked as its own last bytes say.
+    ///
+    /// # Errors
+    /// When they differ, or the event is too short to have a checksum.
+    #[inline]
+    pub fn verify_checksum(&self, alg: ChecksumAlgorithm) -> Result<(), EventError> {
+        let event_type = self.header.event_type;
+        let alg = if event_type == EventType::FORMAT_DESCRIPTION {
+            super::event::FormatDescription::parse(self)?.checksum
+        } else {
+            alg
+        };
+        if alg == ChecksumAlgorithm::Off {
+            return Ok(());
+        }
+        let (covered, stored) = checksum::split(self.bytes).ok_or_else(|| self.too_short_for_checksum())?;
+        let computed = checksum::compute(covered);
+        if computed == stored { Ok(()) } else { Err(EventError::Checksum { event_type, stored, computed }) }
+    }
+
+    /// The event without header and checksum. Not for format descriptions, whose tail depends on the server.
+    ///
+    /// # Errors
+    /// When the event is too short to have a checksum.
+    #[inline]
+    pub fn body(&self, alg: ChecksumAlgorithm) -> Result<&'a [u8], EventError> {
+        let body = self.bytes.get(HEADER_LEN..).unwrap_or_default();
+        match alg {
+            ChecksumAlgorithm::Off => Ok(body),
+            ChecksumAlgorithm::Crc32 => match body.split_last_chunk::<CHECKSUM_LEN>() {
+                Some((body, _)) => Ok(body),
+                None => Err(self.too_short_for_checksum()),
+            },
+        }
+    }
+
+    #[cold]
+    fn too_short_for_checksum(&self) -> EventError {
+        EventError::Malformed {
+            event_type: self.header.event_type,
+            offset: HEADER_LEN,
+            what: "checksum",
+            problem: Problem::Truncated,
+        }
+    }
 }

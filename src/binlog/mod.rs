@@ -7,10 +7,14 @@
 //! | 4 timestamp | 1 type | 4 server_id | 4 event_size | 4 end_log_pos | 2 flags | body ... | 4 CRC32, if on |
 //! ```
 
+pub mod checksum;
+pub mod encode;
+mod error;
 pub mod event;
 pub mod group;
 mod header;
 
+pub use error::{EventError, FrameError};
 pub use header::{ChecksumAlgorithm, EventFlags, EventHeader, EventType, RawEvent};
 
 /// The first four bytes of every binary log and relay log file.

@@ -71,6 +71,9 @@ pub trait Renderer: Send {
     /// What the sink takes.
     type Output: Send + Default;
 
+    /// Whether rows need their number in the transaction (`RowsContext::first_row`).
+    const NUMBERS_ROWS: bool = true;
+
     /// A transaction (or, if `continued`, a further piece of a large one) begins.
     fn begin(
         &mut self,

@@ -1,7 +1,142 @@
 //! REGISTER of events: one line a type, one file an event.
+//!
+//! [`parse`] takes a complete event and the format description of its file. Each parser is a ladder in wire order;
+//! each says what it does with bytes after the layout's end, and none drops them by accident: they belong to the
+//! event's last field, or they are additions of newer servers to a commit's description (GTID), or they are an error.
+//! What it does not do: checksums (ask [`RawEvent::verify_checksum`] first), row values (`crate::row`), and deciding
+//! what an undecoded type means for the channel (`policy`). Manual: "Binary Log Event"; MariaDB "Replication Protocol".
 
-use super::header::ChecksumAlgorithm;
+mod format_description;
+mod gtid;
+mod gtid_tagged;
+mod heartbeat;
+mod intvar;
+mod maria;
+pub mod policy;
+mod query;
+mod rotate;
+mod rows;
+mod rows_query;
+mod table_map;
+mod user_var;
+mod xid;
+
+use super::error::EventError;
+use super::header::{ChecksumAlgorithm, EventFlags, EventType, RawEvent};
 use crate::gtid::Gtid;
+use crate::wire::{self, Parsed};
+
+pub use policy::{carries_no_data, stop_hint};
+
+/// Parses one event of a file that `fde` describes. The checksum is cut off, not checked.
+///
+/// # Errors
+/// When the bytes are not an event of the type that the header names.
+#[inline]
+pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a>, EventError> {
+    let event_type = raw.header.event_type;
+    if event_type == EventType::FORMAT_DESCRIPTION {
+        return FormatDescription::parse(raw).map(Event::FormatDescription);
+    }
+    let body = raw.body(fde.checksum)?;
+    let header = &raw.header;
+    let parsed = match event_type {
+        EventType::QUERY => query::parse(body, fde).map(Event::Query),
+        EventType::TABLE_MAP => table_map::parse(body, fde).map(Event::TableMap),
+        EventType::WRITE_ROWS | EventType::WRITE_ROWS_V1 => {
+            rows::parse(body, event_type, RowsKind::Write, fde).map(Event::Rows)
+        }
+        EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 => {
+            rows::parse(body, event_type, RowsKind::Update, fde).map(Event::Rows)
+        }
+        EventType::DELETE_ROWS | EventType::DELETE_ROWS_V1 => {
+            rows::parse(body, event_type, RowsKind::Delete, fde).map(Event::Rows)
+        }
+        EventType::XID => xid::parse(body).map(Event::Xid),
+        EventType::GTID | EventType::ANONYMOUS_GTID => {
+            gtid::parse(body, event_type == EventType::ANONYMOUS_GTID).map(Event::Gtid)
+        }
+        EventType::GTID_TAGGED => gtid_tagged::parse(body).map(Event::Gtid),
+        EventType::ROTATE => rotate::parse(body, fde).map(Event::Rotate),
+        EventType::STOP => Ok(Event::Stop),
+        EventType::PREVIOUS_GTIDS => Ok(Event::PreviousGtids(body)),
+        EventType::HEARTBEAT => Ok(Event::Heartbeat(heartbeat::parse_v1(body, header))),
+        EventType::HEARTBEAT_V2 => heartbeat::parse_v2(body).map(Event::Heartbeat),
+        EventType::ROWS_QUERY => rows_query::parse(body).map(Event::RowsQuery),
+        EventType::INTVAR => intvar::parse_intvar(body).map(Event::Intvar),
+        EventType::RAND => intvar::parse_rand(body).map(Event::Rand),
+        EventType::USER_VAR => user_var::parse(body).map(Event::UserVar),
+        EventType::MARIA_GTID => maria::parse_gtid(body, header.server_id).map(Event::Gtid),
+        EventType::MARIA_GTID_LIST => Ok(Event::GtidList(body)),
+        EventType::MARIA_BINLOG_CHECKPOINT => maria::parse_checkpoint(body).map(Event::BinlogCheckpoint),
+        EventType::MARIA_ANNOTATE_ROWS => Ok(Event::RowsQuery(body)),
+        EventType::IGNORABLE => Ok(Event::Ignorable),
+        _ if event_type.name().is_none() && header.flags.has(EventFlags::IGNORABLE) => Ok(Event::Ignorable),
+        _ => Ok(Event::Other),
+    };
+    parsed.map_err(|error| in_body(event_type, body, error))
+}
+
+/// The statement of a QUERY_EVENT, and nothing else of it: for telling groups apart.
+#[inline]
+pub(super) fn query_statement<'a>(body: &'a [u8], fde: &FormatDescription) -> Result<&'a [u8], EventError> {
+    query::statement(body, fde).map_err(|error| in_body(EventType::QUERY, body, error))
+}
+
+/// The number of an XID_EVENT.
+#[inline]
+pub(super) fn xid(body: &[u8]) -> Result<u64, EventError> {
+    xid::parse(body).map_err(|error| in_body(EventType::XID, body, error))
+}
+
+/// Whether a MariaDB GTID_EVENT opens a group of one event.
+pub(super) fn maria_standalone(body: &[u8]) -> Result<bool, EventError> {
+    match maria::parse_gtid(body, 0) {
+        Ok(event) => Ok(event.standalone),
+        Err(error) => Err(in_body(EventType::MARIA_GTID, body, error)),
+    }
+}
+
+/// The flags of a row event.
+pub(super) fn rows_flags(body: &[u8], event_type: EventType, fde: &FormatDescription) -> Result<u16, EventError> {
+    rows::flags(body, event_type, fde).map_err(|error| in_body(event_type, body, error))
+}
+
+/// Whether the body of a FORMAT_DESCRIPTION_EVENT opens the first file since its server started.
+pub(super) fn is_restart(body: &[u8]) -> bool {
+    format_description::created(body) != Some(0)
+}
+
+/// Places a field's error in an event of which `body` is all but the header and the checksum.
+#[cold]
+fn in_body(event_type: EventType, body: &[u8], error: nom::Err<wire::ParseError>) -> EventError {
+    malformed(event_type, super::HEADER_LEN + body.len(), error)
+}
+
+/// Places a field's error in its event. `end` is where the parsed slice ends, header included.
+#[cold]
+pub(super) fn malformed(event_type: EventType, end: usize, error: nom::Err<wire::ParseError>) -> EventError {
+    let wire::ParseError { what, remaining, problem } = wire::unwrap_error(error);
+    EventError::Malformed { event_type, offset: end.saturating_sub(remaining), what, problem }
+}
+
+/// Steps over what newer servers have added to a post-header of which `known` bytes have been read.
+#[inline]
+fn post_header_rest<'a>(i: &'a [u8], fde: &FormatDescription, event_type: EventType, known: u8) -> Parsed<'a, ()> {
+    let more = fde.post_header_length(event_type).unwrap_or(known).saturating_sub(known);
+    let (i, _more) = wire::bytes(usize::from(more), "post_header")(i)?;
+    Ok((i, ()))
+}
+
+/// The number of a table in a post-header: four bytes in early 5.1, else six.
+#[inline]
+fn table_id<'a>(i: &'a [u8], fde: &FormatDescription, event_type: EventType) -> Parsed<'a, u64> {
+    if fde.post_header_length(event_type) == Some(6) {
+        let (i, id) = wire::le_u32("table_id")(i)?;
+        return Ok((i, u64::from(id)));
+    }
+    wire::le_u48("table_id")(i)
+}
 
 /// FORMAT_DESCRIPTION_EVENT: how the events after it are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +155,15 @@ pub struct FormatDescription {
     pub checksum: ChecksumAlgorithm,
 }
 
+impl FormatDescription {
+    /// Bytes of a type's post-header, if the file's server knew the type.
+    #[inline]
+    #[must_use]
+    pub fn post_header_length(&self, event_type: EventType) -> Option<u8> {
+        self.post_header_lengths.get(usize::from(event_type.0).checked_sub(1)?).copied()
+    }
+}
+
 /// GTID_EVENT, ANONYMOUS_GTID_EVENT, GTID_TAGGED_EVENT, and MariaDB's GTID_EVENT: opens a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GtidEvent {
@@ -35,6 +179,10 @@ pub struct GtidEvent {
     pub original_commit_timestamp: u64,
     /// Bytes of the whole transaction in this log; 0 when not said.
     pub transaction_length: u64,
+    /// Version of the server that wrote this log, as 80036 for 8.0.36; 0 when not said.
+    pub immediate_server_version: u32,
+    /// Version of the first server; 0 when not said.
+    pub original_server_version: u32,
     /// MariaDB: the group is one event and has no end mark (FL_STANDALONE). Always false for MySQL.
     pub standalone: bool,
 }
@@ -89,6 +237,9 @@ pub struct SessionContext<'a> {
     pub sql_require_primary_key: Option<bool>,
     /// Q_DEFAULT_TABLE_ENCRYPTION.
     pub default_table_encryption: Option<bool>,
+    /// MariaDB's Q_CHARACTER_SET_COLLATIONS: pairs of character set (default collation id) and collation id, each
+    /// two bytes, little endian.
+    pub character_set_collations: Option<&'a [u8]>,
 }
 
 /// INTVAR_EVENT: a number for the statement that follows.
@@ -231,7 +382,7 @@ pub enum Event<'a> {
     TableMap(TableMapEvent<'a>),
     /// Row events.
     Rows(RowsEvent<'a>),
-    /// An IGNORABLE_LOG_EVENT, or an unknown type whose header has the ignorable flag.
+    /// An IGNORABLE_EVENT, or an unknown type whose header has the ignorable flag.
     Ignorable,
     /// A known or unknown type that this build does not decode and that may carry data.
     Other,

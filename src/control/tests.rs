@@ -1,0 +1,137 @@
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::server::may_ask;
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct Fake {
+    stopped: AtomicBool,
+}
+
+impl ControlHandler for Fake {
+    fn status(&self) -> ChannelStatus {
+        ChannelStatus { channel: "eu".to_owned(), ..ChannelStatus::default() }
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Serves `path` while `client` runs, and returns what the handler saw.
+fn while_served(path: &Path, client: impl FnOnce()) -> Arc<Fake> {
+    let handler = Arc::new(Fake::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = {
+        let _guard = runtime.enter();
+        ControlServer::bind(path).unwrap()
+    };
+    let task = runtime.spawn(serve(server, Arc::clone(&handler) as Arc<dyn ControlHandler>, async {
+        let _ = stopped.await;
+    }));
+    client();
+    stop.send(()).unwrap();
+    runtime.block_on(task).unwrap().unwrap();
+    handler
+}
+
+fn raw(path: &Path, request: &[u8]) -> String {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn status_and_stop_reach_the_handler() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let handler = while_served(&path, || {
+        let response = client::call(&path, Request::Status, PATIENCE).unwrap();
+        assert_eq!(response.status.unwrap().channel, "eu");
+        assert_eq!(response.pid, Some(std::process::id()));
+        let response = client::call(&path, Request::Stop, PATIENCE).unwrap();
+        assert!(response.ok && response.status.is_none());
+        std::thread::sleep(Duration::from_millis(50));
+    });
+    assert!(handler.stopped.load(Ordering::SeqCst));
+    assert!(!path.exists(), "the socket's file is gone");
+}
+
+#[test]
+fn the_socket_is_its_owners_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    while_served(&path, || {
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    });
+    assert!(may_ask(1000, 1000) && may_ask(0, 1000));
+    assert!(!may_ask(1001, 1000) && !may_ask(1001, 0));
+}
+
+#[test]
+fn a_path_longer_than_sun_path_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("d".repeat(100)).join("e".repeat(100));
+    std::fs::create_dir_all(&deep).unwrap();
+    let path = deep.join("control.sock");
+    while_served(&path, || {
+        assert!(client::call(&path, Request::Status, PATIENCE).unwrap().ok);
+    });
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_left_by_a_dead_process_means_not_running_and_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    assert!(matches!(client::call(&path, Request::Status, PATIENCE), Err(ControlError::NotRunning(_))));
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(matches!(client::call(&path, Request::Status, PATIENCE), Err(ControlError::NotRunning(_))));
+    while_served(&path, || assert!(client::call(&path, Request::Status, PATIENCE).unwrap().ok));
+}
+
+#[test]
+fn nonsense_and_requests_without_end_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let handler = while_served(&path, || {
+        for request in [b"hello\n".as_slice(), b"{\"command\":\"format\"}\n", b"{\"command\":1}\n"] {
+            let answer = raw(&path, request);
+            assert!(answer.starts_with(r#"{"ok":false,"error":"request not understood"#), "{answer}");
+        }
+        let answer = raw(&path, &[b' '; 4096]);
+        assert!(answer.starts_with(r#"{"ok":false"#), "{answer}");
+        assert!(client::call(&path, Request::Status, PATIENCE).unwrap().ok, "others are still served");
+    });
+    assert!(!handler.stopped.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_client_that_says_nothing_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    while_served(&path, || {
+        let _silent: Vec<_> = (0..4).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        assert!(client::call(&path, Request::Status, Duration::from_secs(2)).unwrap().ok);
+    });
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let _mute = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let error = client::call(&path, Request::Status, Duration::from_millis(100)).unwrap_err();
+    assert!(matches!(error, ControlError::Timeout { .. }), "{error}");
+}

@@ -1,0 +1,534 @@
+//! The coordinator: cuts the log into batches of whole transactions.
+//!
+//! It looks at headers, GTIDs, table maps and commit marks only; rows are the workers' business. A transaction
+//! larger than a batch is scanned to its end first (headers only; see `large`), then handed on in pieces, so that no
+//! row of a transaction without a commit ever reaches a sink and memory stays flat. Design: `ARCHITECTURE.md`,
+//! "A transaction is a range of the log".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::{Batch, Item, Plans};
+use super::dispatch::{Dispatch, Gone};
+use super::error::{ApplyError, Place};
+use super::input::{LogInput, More};
+use super::plans::{PlanCache, ResolveError};
+use crate::binlog::event::{self, Event, FormatDescription};
+use crate::binlog::group::{Fed, Grouper, Step};
+use crate::binlog::{
+    ChecksumAlgorithm, EventError, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent,
+};
+use crate::change::{GroupEnd, TransactionMeta};
+use crate::gtid::Gtid;
+use crate::position::{FIRST_EVENT, LogPosition, widen_end};
+use crate::row::TablePlan;
+use crate::statement::{StatementKind, classify};
+
+/// Bytes a batch aims at: large enough to keep workers busy, small enough to stay in the second-level cache.
+pub const BATCH_BYTES: usize = 256 << 10;
+
+/// How long one wait for more input lasts before the stop flag is looked at again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Why the coordinator came to an end without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The input has ended.
+    Input,
+    /// It was told to stop.
+    Stopped,
+    /// The sequencer or the workers are gone; they know why.
+    Gone,
+}
+
+/// Why work cannot go on.
+pub(super) enum Halt {
+    Gone,
+    Error(ApplyError),
+}
+
+impl From<Gone> for Halt {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<ApplyError> for Halt {
+    fn from(error: ApplyError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The transaction whose end has not been seen yet.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Offset of its first event in the buffer.
+    pub at: usize,
+    pub start: LogPosition,
+    gtid: Option<Gtid>,
+    server_id: u32,
+    timestamp: u32,
+    original_commit_timestamp: u64,
+    /// Offset in the buffer of its last row event so far.
+    pub last_rows: Option<usize>,
+    pub changes_schema: bool,
+}
+
+impl Open {
+    fn begin(header: &EventHeader, at: usize, start: LogPosition) -> Self {
+        Self {
+            at,
+            start,
+            gtid: None,
+            server_id: header.server_id,
+            timestamp: header.timestamp,
+            original_commit_timestamp: 0,
+            last_rows: None,
+            changes_schema: false,
+        }
+    }
+
+    pub(super) fn meta(&self, end: LogPosition, group_end: GroupEnd) -> TransactionMeta {
+        TransactionMeta {
+            start: self.start.clone(),
+            end,
+            gtid: self.gtid.clone(),
+            group_end,
+            server_id: self.server_id,
+            timestamp: self.timestamp,
+            original_commit_timestamp: self.original_commit_timestamp,
+        }
+    }
+}
+
+/// Why framing stopped.
+enum Framed {
+    /// The buffer ends inside an event.
+    NeedMore,
+    /// What is complete so far must be handed over first: the batch is full, or the format changes.
+    HandOver,
+    /// A table definition changed: what is complete must be applied first.
+    Barrier,
+}
+
+/// Cuts an input into batches.
+pub struct Coordinator<'a, O> {
+    pub(super) input: &'a mut dyn LogInput,
+    pub(super) plans: PlanCache,
+    pub(super) dispatch: Dispatch<O>,
+    pub(super) format: Arc<FormatDescription>,
+    pub(super) grouper: Grouper,
+    /// The source's position of the next event.
+    pub(super) source: LogPosition,
+    /// The source's position behind the last complete transaction or event outside of any.
+    pub(super) complete: LogPosition,
+    sent: LogPosition,
+    pub(super) buffer: Vec<u8>,
+    /// Offset in the file of the buffer's first byte.
+    pub(super) buffer_at: u64,
+    /// Bytes of the buffer that were looked at.
+    pub(super) framed: usize,
+    items: Vec<Item>,
+    pub(super) maps: Vec<(usize, Arc<TablePlan>)>,
+    pub(super) open: Option<Open>,
+    resume: Option<LogPosition>,
+}
+
+impl<'a, O> Coordinator<'a, O> {
+    /// Reads `input` from the beginning of its first file; what ends at or before `resume` is passed over.
+    #[must_use]
+    pub fn new(
+        input: &'a mut dyn LogInput,
+        plans: PlanCache,
+        dispatch: Dispatch<O>,
+        resume: Option<LogPosition>,
+    ) -> Self {
+        let source = LogPosition::new(input.file_name(), FIRST_EVENT);
+        Self {
+            input,
+            plans,
+            dispatch,
+            format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
+            grouper: Grouper::new(),
+            complete: source.clone(),
+            sent: source.clone(),
+            source,
+            buffer: Vec::new(),
+            buffer_at: 0,
+            framed: 0,
+            items: Vec::new(),
+            maps: Vec::new(),
+            open: None,
+            resume,
+        }
+    }
+
+    /// Works until the input ends, the stop flag is set, or an error.
+    ///
+    /// # Errors
+    /// When the log cannot be read, framed or understood.
+    pub fn run(&mut self) -> Result<Ended, ApplyError> {
+        match self.work() {
+            Ok(ended) => Ok(ended),
+            Err(Halt::Gone) => Ok(Ended::Gone),
+            Err(Halt::Error(error)) => {
+                // What came before the error is good and goes out first.
+                match self.hand_over() {
+                    Ok(()) | Err(_) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Whether some table was read without knowing its column names.
+    #[must_use]
+    pub fn saw_unnamed(&self) -> bool {
+        self.plans.saw_unnamed()
+    }
+
+    fn work(&mut self) -> Result<Ended, Halt> {
+        loop {
+            if self.dispatch.stopping() {
+                self.hand_over()?;
+                return Ok(Ended::Stopped);
+            }
+            match self.frame()? {
+                Framed::HandOver => {
+                    self.hand_over()?;
+                    continue;
+                }
+                Framed::Barrier => {
+                    self.hand_over()?;
+                    self.dispatch.barrier()?;
+                    continue;
+                }
+                Framed::NeedMore => {}
+            }
+            if self.open.as_ref().is_some_and(|open| self.buffer.len().saturating_sub(open.at) >= BATCH_BYTES) {
+                self.hand_over()?;
+                self.large()?;
+                continue;
+            }
+            let got = self.input.read(&mut self.buffer, BATCH_BYTES).map_err(|error| self.read_error(error))?;
+            if got == 0 {
+                self.hand_over()?;
+                match self.input.wait(POLL).map_err(|error| self.read_error(error))? {
+                    More::Bytes | More::Nothing => {}
+                    More::NextFile(name) => {
+                        self.end_file()?;
+                        self.begin_file(name);
+                    }
+                    More::End => {
+                        self.end_file()?;
+                        return Ok(Ended::Input);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_file(&mut self, name: Arc<str>) {
+        self.source = LogPosition::new(name, FIRST_EVENT);
+        self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
+        self.buffer.clear();
+        self.buffer_at = 0;
+        self.framed = 0;
+    }
+
+    /// A file may only end between two transactions.
+    fn end_file(&mut self) -> Result<(), Halt> {
+        let rest = self.buffer.len().saturating_sub(self.framed);
+        let what = if self.buffer_at == 0 && self.framed == 0 {
+            format!("this is no binary log: the file has {rest} bytes, less than the first four of every log")
+        } else if rest > 0 {
+            format!("the log ends inside an event: only {rest} bytes of it are there")
+        } else if let Some(open) = &self.open {
+            let place = Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() };
+            let what = "the log ends inside a transaction, before its commit".to_owned();
+            return Err(ApplyError::Truncated { what, place }.into());
+        } else {
+            return Ok(());
+        };
+        Err(ApplyError::Truncated { what, place: self.place(self.framed) }.into())
+    }
+
+    fn frame(&mut self) -> Result<Framed, Halt> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let result = self.frame_events(&buffer);
+        self.buffer = buffer;
+        result
+    }
+
+    fn frame_events(&mut self, buffer: &[u8]) -> Result<Framed, Halt> {
+        if self.buffer_at == 0 && self.framed == 0 {
+            match buffer.first_chunk() {
+                None => return Ok(Framed::NeedMore),
+                Some(&MAGIC) => self.framed = MAGIC.len(),
+                Some(_) => return Err(self.not_a_log()),
+            }
+        }
+        loop {
+            if self.framed >= BATCH_BYTES && !self.items.is_empty() {
+                return Ok(Framed::HandOver);
+            }
+            let Some(raw) = self.cut(buffer, self.framed)? else { return Ok(Framed::NeedMore) };
+            if raw.header.event_type == EventType::FORMAT_DESCRIPTION && !self.items.is_empty() {
+                return Ok(Framed::HandOver);
+            }
+            let at = self.framed;
+            let barrier = self.event(&raw, at)?;
+            self.framed = at.saturating_add(raw.bytes.len());
+            if barrier {
+                return Ok(Framed::Barrier);
+            }
+        }
+    }
+
+    /// The event at `at` of `buffer`; `None` if it is not there in full.
+    pub(super) fn cut<'b>(&self, buffer: &'b [u8], at: usize) -> Result<Option<RawEvent<'b>>, Halt> {
+        let Some(rest) = buffer.get(at..) else { return Ok(None) };
+        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let size = self.event_size(&header, at)?;
+        Ok(rest.get(..size).map(|bytes| RawEvent { header, bytes }))
+    }
+
+    /// The event's size, if it is a possible one.
+    pub(super) fn event_size(&self, header: &EventHeader, at: usize) -> Result<usize, Halt> {
+        match usize::try_from(header.event_size) {
+            Ok(size) if size >= HEADER_LEN && header.event_size <= MAX_EVENT_SIZE => Ok(size),
+            _ => Err(self.undecodable(
+                at,
+                format!("an event of type {} claims the impossible size {}", header.event_type, header.event_size),
+                Some("the log is damaged here, or the position is not the start of an event".to_owned()),
+            )),
+        }
+    }
+
+    /// Looks at one event. True if a table definition changed and the target's catalog is what plans are made with.
+    fn event(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
+        if raw.header.event_type == EventType::FORMAT_DESCRIPTION {
+            self.new_format(raw, at)?;
+        }
+        let body = raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))?;
+        let before = self.source.pos;
+        if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
+            self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
+        }
+        let fed = self.grouper.feed(&raw.header, body, &self.format);
+        let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
+        if abandoned {
+            // The source crashed while it wrote this transaction and rolled it back when it came up again.
+            self.open = None;
+            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
+        }
+        if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
+            self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
+        }
+        self.look_at(raw, body, at)?;
+        match step {
+            Step::Outside => {
+                if !raw.header.flags.has(EventFlags::RELAY_LOG) {
+                    self.complete = self.source.clone();
+                }
+                Ok(false)
+            }
+            Step::Inside { .. } => Ok(false),
+            Step::Ends { end, .. } => Ok(self.close(end, at.saturating_add(raw.bytes.len()))),
+        }
+    }
+
+    fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
+        let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
+        if *self.format != format {
+            self.format = Arc::new(format);
+        }
+        Ok(())
+    }
+
+    /// Takes from an event what the coordinator must know: positions, GTID, table maps.
+    pub(super) fn look_at(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<(), Halt> {
+        match raw.header.event_type {
+            EventType::ROTATE
+            | EventType::GTID
+            | EventType::ANONYMOUS_GTID
+            | EventType::GTID_TAGGED
+            | EventType::MARIA_GTID => match event::parse(raw, &self.format) {
+                Ok(Event::Rotate(rotate)) => {
+                    let Ok(file) = std::str::from_utf8(rotate.file) else {
+                        return Err(self.undecodable(at, "the next log file's name is not UTF-8".to_owned(), None));
+                    };
+                    self.source = LogPosition::new(file, rotate.pos);
+                }
+                Ok(Event::Gtid(gtid)) => {
+                    if let Some(open) = &mut self.open {
+                        open.gtid = gtid.gtid;
+                        open.original_commit_timestamp = gtid.original_commit_timestamp;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => return Err(self.event_error(at, &error)),
+            },
+            EventType::TABLE_MAP => {
+                if !self.passing_over() {
+                    let plan = self.resolve(raw, body, at)?;
+                    self.maps.push((at, plan));
+                }
+            }
+            EventType::QUERY => self.look_at_query(raw, at)?,
+            kind if kind.is_row_event() => {
+                if let Some(open) = &mut self.open {
+                    open.last_rows = Some(at);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
+        match event::parse(raw, &self.format) {
+            Ok(Event::Query(query)) => {
+                // Whatever is not known to leave tables as they are may have changed them.
+                let changes = matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other);
+                if let Some(open) = &mut self.open {
+                    open.changes_schema |= changes;
+                }
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.event_error(at, &error)),
+        }
+    }
+
+    /// The open transaction ends at `end_at` of the buffer.
+    fn close(&mut self, end: GroupEnd, end_at: usize) -> bool {
+        self.complete = self.source.clone();
+        let Some(open) = self.open.take() else { return false };
+        if self.done_before(&self.complete) {
+            return false;
+        }
+        self.items.push(Item {
+            transaction: open.meta(self.source.clone(), end),
+            range: open.at..end_at,
+            source_pos: open.start.pos,
+            continued: false,
+            complete: true,
+            last_rows: open.last_rows,
+        });
+        if open.changes_schema {
+            self.plans.clear();
+        }
+        open.changes_schema && self.plans.follows_target()
+    }
+
+    /// Whether everything up to `end` was done before this run.
+    pub(super) fn done_before(&self, end: &LogPosition) -> bool {
+        self.resume.as_ref().is_some_and(|resume| end <= resume)
+    }
+
+    /// Whether the open transaction was done before.
+    pub(super) fn passing_over(&self) -> bool {
+        match (&self.resume, &self.open) {
+            (Some(resume), Some(open)) => open.start < *resume,
+            _ => false,
+        }
+    }
+
+    pub(super) fn resolve(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<Arc<TablePlan>, Halt> {
+        let map = match event::parse(raw, &self.format) {
+            Ok(Event::TableMap(map)) => map,
+            Ok(_) => return Err(self.undecodable(at, "a table map does not parse as one".to_owned(), None)),
+            Err(error) => return Err(self.event_error(at, &error)),
+        };
+        self.plans.resolve(&map, body).map_err(|error| {
+            let table =
+                format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
+            match error {
+                ResolveError::Unfit { what, hint } => {
+                    let place = Place { table: Some(table), ..self.place(at) };
+                    Halt::Error(ApplyError::Undecodable { what, place, hint })
+                }
+                ResolveError::Catalog(error) => {
+                    let place = Some(Place { table: Some(table), ..self.place(at) });
+                    Halt::Error(ApplyError::Sink { error, place })
+                }
+            }
+        })
+    }
+
+    /// Gives out what is complete and keeps the rest.
+    pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
+        let split = self.open.as_ref().map_or(self.framed, |open| open.at);
+        if split > 0 {
+            let mut rest = self.dispatch.buffer();
+            rest.extend_from_slice(self.buffer.get(split..).unwrap_or_default());
+            self.buffer.truncate(split);
+            let bytes = std::mem::replace(&mut self.buffer, rest);
+            let read_from = LogPosition::new(self.input.file_name(), self.buffer_at);
+            self.buffer_at = self.buffer_at.saturating_add(u64::try_from(split).unwrap_or(0));
+            self.framed = self.framed.saturating_sub(split);
+            let kept = self.maps.partition_point(|(at, _)| *at < split);
+            let mut later = self.maps.split_off(kept);
+            later.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(split));
+            let maps = std::mem::replace(&mut self.maps, later);
+            if let Some(open) = &mut self.open {
+                open.at = 0;
+                open.last_rows = open.last_rows.map(|at| at.saturating_sub(split));
+            }
+            if !self.items.is_empty() {
+                self.sent = self.complete.clone();
+                self.dispatch.send(Batch {
+                    bytes,
+                    read_from,
+                    format: Arc::clone(&self.format),
+                    items: std::mem::take(&mut self.items),
+                    maps,
+                    open_maps: Plans::default(),
+                    end: self.complete.clone(),
+                    row_count: None,
+                })?;
+            }
+        }
+        if self.sent != self.complete && !self.done_before(&self.complete) {
+            self.sent = self.complete.clone();
+            self.dispatch.progress(self.complete.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Records that the sequencer was told about everything complete.
+    pub(super) fn mark_sent(&mut self) {
+        self.sent = self.complete.clone();
+    }
+
+    /// Where the event at `at` of the buffer stands.
+    pub(super) fn place(&self, at: usize) -> Place {
+        let at = self.buffer_at.saturating_add(u64::try_from(at).unwrap_or(0));
+        Place {
+            read: Some(LogPosition::new(self.input.file_name(), at)),
+            source: Some(self.source.clone()),
+            gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
+            table: None,
+        }
+    }
+
+    pub(super) fn undecodable(&self, at: usize, what: String, hint: Option<String>) -> Halt {
+        Halt::Error(ApplyError::Undecodable { what, place: self.place(at), hint })
+    }
+
+    pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {
+        self.undecodable(at, error.to_string(), None)
+    }
+
+    fn not_a_log(&self) -> Halt {
+        self.undecodable(
+            0,
+            "this is no binary log: the file does not begin with the bytes fe 62 69 6e".to_owned(),
+            Some("an encrypted log begins with fd 62 69 6e; decrypt it, or read it from its server".to_owned()),
+        )
+    }
+
+    pub(super) fn read_error(&self, error: std::io::Error) -> Halt {
+        Halt::Error(ApplyError::Read { file: self.input.file_name().to_string(), error })
+    }
+}

@@ -1,0 +1,130 @@
+//! From table maps to plans: compiled once for equal bytes, with a catalog's help where the map does not say all.
+
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
+use crate::binlog::event::TableMapEvent;
+use crate::row::TablePlan;
+use crate::sink::{Catalog, SinkError};
+
+/// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
+const MAX_CACHED: usize = 4096;
+
+/// Where names and types come from that a table map leaves out.
+pub enum Names {
+    /// From nowhere: columns are called `@1`, `@2`, ...
+    None,
+    /// From the source's catalog, for table maps without full metadata.
+    Source(Box<dyn Catalog>),
+    /// From the target's catalog, for all: it is what changes are applied to.
+    Target(Box<dyn Catalog>),
+}
+
+/// Why a table map has no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The table map does not fit the catalog, or cannot be read.
+    #[error("{what}")]
+    Unfit {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The catalog cannot be asked.
+    #[error(transparent)]
+    Catalog(#[from] SinkError),
+}
+
+struct Known {
+    body: Vec<u8>,
+    plan: Arc<TablePlan>,
+}
+
+/// The plans of the table maps seen last.
+pub struct PlanCache {
+    names: Names,
+    known: AHashMap<u64, Known>,
+    unnamed: bool,
+}
+
+impl PlanCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(names: Names) -> Self {
+        Self { names, known: AHashMap::new(), unnamed: false }
+    }
+
+    /// Whether a DDL statement must be applied before any later table map may be resolved.
+    #[must_use]
+    pub fn follows_target(&self) -> bool {
+        matches!(self.names, Names::Target(_))
+    }
+
+    /// Whether some table was read without knowing its column names.
+    #[must_use]
+    pub fn saw_unnamed(&self) -> bool {
+        self.unnamed
+    }
+
+    /// Forgets all plans: table ids begin anew, or table definitions may have changed.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    /// The plan for a table map whose event body is `body`.
+    ///
+    /// # Errors
+    /// When the map does not fit what the catalog says, or the catalog cannot be asked.
+    pub fn resolve(&mut self, map: &TableMapEvent<'_>, body: &[u8]) -> Result<Arc<TablePlan>, ResolveError> {
+        if let Some(known) = self.known.get(&map.table_id)
+            && known.body == body
+        {
+            return Ok(Arc::clone(&known.plan));
+        }
+        let plan = Arc::new(self.compile(map)?);
+        self.unnamed |= !plan.named;
+        if self.known.len() >= MAX_CACHED {
+            self.known.clear();
+        }
+        self.known.insert(map.table_id, Known { body: body.to_vec(), plan: Arc::clone(&plan) });
+        Ok(plan)
+    }
+
+    fn compile(&mut self, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+        let def = match &mut self.names {
+            Names::None => None,
+            Names::Source(_) if crate::row::plan::has_full_names(map) => None,
+            Names::Source(catalog) => Some(look_up(catalog.as_mut(), map, "source")?),
+            Names::Target(catalog) => Some(look_up(catalog.as_mut(), map, "target")?),
+        };
+        TablePlan::compile(map, def).map_err(|error| ResolveError::Unfit {
+            what: error.to_string(),
+            hint: error.hint(),
+        })
+    }
+}
+
+fn look_up(
+    catalog: &mut dyn Catalog,
+    map: &TableMapEvent<'_>,
+    side: &str,
+) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
+    let name = |bytes| std::str::from_utf8(bytes).map_err(|_| ResolveError::Unfit {
+        what: "the table's name is not UTF-8".to_owned(),
+        hint: None,
+    });
+    match catalog.table(name(map.database)?, name(map.table)?)? {
+        Some(def) => Ok(Arc::new(def)),
+        None => Err(ResolveError::Unfit {
+            what: format!("the {side} has no such table"),
+            hint: Some(match side {
+                "target" => "create it on the target as it was on the source at this position".to_owned(),
+                _ => "it was dropped or renamed since; set binlog_row_metadata=FULL on the source so that later \
+                      changes carry their own names"
+                    .to_owned(),
+            }),
+        }),
+    }
+}

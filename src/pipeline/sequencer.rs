@@ -1,0 +1,160 @@
+//! The sequencer: brings results to the sink in the source's order, and progress to its observer.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::dispatch::{Counts, Order, Rendered};
+use super::error::ApplyError;
+use crate::position::LogPosition;
+use crate::sink::{Ack, Progress, Renderer, Sink};
+
+/// Progress is made durable and recorded this often at most.
+pub const RECORD_EVERY: Duration = Duration::from_millis(100);
+
+/// Who wants to know how far the sink is.
+pub trait Observer: Sync {
+    /// The sink has taken everything up to here (`None` inside a transaction); it may not be durable yet.
+    fn accepted(&self, upto: Option<&LogPosition>, counts: &Counts);
+
+    /// Everything up to here survives a crash. Called at most every [`RECORD_EVERY`], and at the end.
+    ///
+    /// # Errors
+    /// When the progress cannot be recorded.
+    fn durable(&self, progress: &Progress) -> Result<(), ApplyError>;
+}
+
+/// Where the sink stands, and what of it was recorded.
+struct Sequencer<'a, S: Sink> {
+    sink: &'a mut S,
+    observer: &'a dyn Observer,
+    source_uuid: Option<String>,
+    /// Accepted, not yet durable.
+    accepted: Option<Progress>,
+    /// Durable, not yet recorded.
+    durable: Option<Progress>,
+    recorded_at: Instant,
+    nothing: S::Output,
+}
+
+/// Takes orders until there are no more.
+///
+/// # Errors
+/// The first error of a worker, of the sink or of the observer.
+pub fn run<S: Sink>(
+    sink: &mut S,
+    orders: &Receiver<Order<S::Output>>,
+    spare: &Sender<S::Output>,
+    observer: &dyn Observer,
+    source_uuid: Option<String>,
+) -> Result<(), ApplyError> {
+    let mut sequencer = Sequencer {
+        sink,
+        observer,
+        source_uuid,
+        accepted: None,
+        durable: None,
+        recorded_at: Instant::now(),
+        nothing: S::Output::default(),
+    };
+    let result = sequencer.take_orders(orders, spare);
+    match (&result, sequencer.record()) {
+        // A failed sink is not asked to flush twice: the first error is the one to show.
+        (Err(ApplyError::Sink { .. }), _) | (_, Ok(())) => result,
+        (Ok(()), Err(error)) => Err(error),
+        (Err(_), Err(_)) => result,
+    }
+}
+
+impl<S: Sink> Sequencer<'_, S> {
+    fn take_orders(
+        &mut self,
+        orders: &Receiver<Order<S::Output>>,
+        spare: &Sender<S::Output>,
+    ) -> Result<(), ApplyError> {
+        loop {
+            match orders.recv_timeout(self.time_to_record()) {
+                Ok(Order::Results(results)) => self.results(&results, spare)?,
+                Ok(Order::Progress(position)) => {
+                    let progress = self.progress(position);
+                    let mut nothing = std::mem::take(&mut self.nothing);
+                    let ack = self.sink.apply(&mut nothing, Some(&progress)).map_err(ApplyError::from_sink)?;
+                    self.nothing = nothing;
+                    self.observer.accepted(Some(&progress.position), &Counts::default());
+                    self.took(progress, ack);
+                }
+                Ok(Order::Barrier(done)) => {
+                    self.record()?;
+                    // The coordinator may be gone already.
+                    drop(done.send(()));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if self.recorded_at.elapsed() >= RECORD_EVERY {
+                self.record()?;
+            }
+        }
+    }
+
+    fn time_to_record(&self) -> Duration {
+        if self.accepted.is_some() || self.durable.is_some() {
+            RECORD_EVERY.saturating_sub(self.recorded_at.elapsed())
+        } else {
+            Duration::from_secs(3600)
+        }
+    }
+
+    fn progress(&self, position: LogPosition) -> Progress {
+        Progress { position, source_uuid: self.source_uuid.clone() }
+    }
+
+    fn results(
+        &mut self,
+        results: &Receiver<Result<Rendered<S::Output>, ApplyError>>,
+        spare: &Sender<S::Output>,
+    ) -> Result<(), ApplyError> {
+        loop {
+            let Rendered { mut output, upto, counts, last } =
+                results.recv().map_err(|_| ApplyError::Internal("a worker gave up its batch"))??;
+            let progress = upto.map(|position| self.progress(position));
+            let ack = self.sink.apply(&mut output, progress.as_ref()).map_err(ApplyError::from_sink)?;
+            S::Renderer::clear(&mut output);
+            drop(spare.try_send(output));
+            self.observer.accepted(progress.as_ref().map(|progress| &progress.position), &counts);
+            if let Some(progress) = progress {
+                self.took(progress, ack);
+            }
+            if last {
+                return Ok(());
+            }
+            if self.recorded_at.elapsed() >= RECORD_EVERY {
+                self.record()?;
+            }
+        }
+    }
+
+    fn took(&mut self, progress: Progress, ack: Ack) {
+        match ack {
+            Ack::Accepted => self.accepted = Some(progress),
+            Ack::Durable => {
+                self.accepted = None;
+                self.durable = Some(progress);
+            }
+        }
+    }
+
+    /// Makes accepted work durable and records it.
+    fn record(&mut self) -> Result<(), ApplyError> {
+        self.recorded_at = Instant::now();
+        if let Some(progress) = self.accepted.clone() {
+            self.sink.flush().map_err(ApplyError::from_sink)?;
+            self.accepted = None;
+            self.durable = Some(progress);
+        }
+        if let Some(progress) = self.durable.take() {
+            self.observer.durable(&progress)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! The JSON feed: one line a row, in Maxwell's shape. The contract is `docs/json-output.md`.
+//!
+//! [`JsonRenderer`] makes the lines; [`JsonSink`] brings them to standard output or a file. Delivery is at least once:
+//! what was written and not recorded before a crash is written again, with the same `position` and `xoffset`.
+
+mod render;
+mod writer;
+
+pub use render::JsonRenderer;
+pub use writer::JsonSink;

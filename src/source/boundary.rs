@@ -1,0 +1,134 @@
+//! Where events begin in a file of the source: judges a position that a user typed.
+//!
+//! A dump from a place inside an event ends with an obscure error at best. SHOW BINLOG EVENTS knows the starts: MySQL
+//! reads the file from its beginning and lists what begins at or after the position; MariaDB refuses a position that
+//! is no start. Needs REPLICATION SLAVE. Manual: "SHOW BINLOG EVENTS Statement".
+
+use crate::position::{FIRST_EVENT, LogPosition};
+
+use super::error::{Failure, SourceError};
+use super::result::ResultSet;
+use super::server_error::Cause;
+use super::session::Connection;
+
+/// Events asked for at once.
+const PAGE: u32 = 2000;
+/// Events that open a file: no change stands before or among them.
+const PREAMBLE: [&str; 5] = ["Format_desc", "Previous_gtids", "Gtid_list", "Binlog_checkpoint", "Start_encryption"];
+
+/// What a position is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PositionCheck {
+    /// An event begins there, or the file ends there.
+    Boundary,
+    /// Inside the events that open a file: starting at `first` loses nothing.
+    Preamble {
+        /// Where the first event after the preamble begins, or would.
+        first: u64,
+    },
+    /// Inside an event.
+    Inside {
+        /// Where that event begins.
+        before: u64,
+        /// Where the next one begins, or the file ends.
+        after: u64,
+    },
+    /// Behind the end of the file.
+    BeyondEnd {
+        /// Where the file ends.
+        end: u64,
+    },
+}
+
+/// Judges a position. A file that does not exist is a server error with the cause `LogNotFound`.
+pub async fn check_position(conn: &mut Connection, at: &LogPosition) -> Result<PositionCheck, SourceError> {
+    check(conn, at).await.map_err(|failure| conn.error(failure))
+}
+
+/// The starts of events around a position: of the event it is in or at, and of the next (or the file's end).
+pub async fn nearby_boundaries(conn: &mut Connection, at: &LogPosition) -> Result<(u64, u64), SourceError> {
+    around(conn, at, FIRST_EVENT).await.map_err(|failure| conn.error(failure))
+}
+
+async fn check(conn: &mut Connection, at: &LogPosition) -> Result<PositionCheck, Failure> {
+    if at.pos == FIRST_EVENT {
+        events(conn, &at.file, FIRST_EVENT, 1).await?;
+        return Ok(PositionCheck::Boundary);
+    }
+    let first = preamble_end(conn, &at.file).await?;
+    if at.pos < first {
+        return Ok(PositionCheck::Preamble { first });
+    }
+    if at.pos == first || begins_at(conn, at).await? {
+        return Ok(PositionCheck::Boundary);
+    }
+    let (before, after) = around(conn, at, first).await?;
+    Ok(match at.pos {
+        pos if pos == before || pos == after => PositionCheck::Boundary,
+        pos if pos > after => PositionCheck::BeyondEnd { end: after },
+        _ => PositionCheck::Inside { before, after },
+    })
+}
+
+/// Whether the server lists an event that begins exactly there.
+async fn begins_at(conn: &mut Connection, at: &LogPosition) -> Result<bool, Failure> {
+    match events(conn, &at.file, at.pos, 1).await {
+        Ok(found) => Ok(found.first().is_some_and(|event| event.start == at.pos)),
+        Err(Failure::Server(error)) if error.cause == Cause::BadPosition => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Where the events that open a file end.
+async fn preamble_end(conn: &mut Connection, file: &str) -> Result<u64, Failure> {
+    let opening = events(conn, file, FIRST_EVENT, 16).await?;
+    let preamble = opening.iter().take_while(|event| event.opening).last();
+    Ok(preamble.map_or(FIRST_EVENT, |event| event.end))
+}
+
+/// Walks from a known start to the position: the last start at or before it, and the next.
+async fn around(conn: &mut Connection, at: &LogPosition, from: u64) -> Result<(u64, u64), Failure> {
+    let (mut before, mut end) = (from, from);
+    loop {
+        let page = events(conn, &at.file, end, PAGE).await?;
+        let Some(last) = page.last().copied() else { return Ok((before, end)) };
+        for event in &page {
+            if event.start > at.pos {
+                return Ok((before, event.start));
+            }
+            before = event.start;
+        }
+        if last.end > at.pos || last.end <= end {
+            return Ok((before, last.end));
+        }
+        end = last.end;
+    }
+}
+
+/// One row of SHOW BINLOG EVENTS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listed {
+    start: u64,
+    end: u64,
+    opening: bool,
+}
+
+/// Lists events; nothing at the end of the file.
+async fn events(conn: &mut Connection, file: &str, from: u64, limit: u32) -> Result<Vec<Listed>, Failure> {
+    if file.bytes().any(|byte| matches!(byte, b'\'' | b'\\' | 0)) {
+        return Err(Failure::Options("a log file's name cannot contain quotes or backslashes"));
+    }
+    let sql = format!("SHOW BINLOG EVENTS IN '{file}' FROM {from} LIMIT {limit}");
+    listed(&conn.ask(&sql).await?)
+}
+
+fn listed(set: &ResultSet) -> Result<Vec<Listed>, Failure> {
+    let number = |row, name| set.column(name).and_then(|column| set.text(row, column))?.parse().ok();
+    let event = |row| {
+        let kind = set.column("Event_type").and_then(|column| set.text(row, column))?;
+        let opening = PREAMBLE.contains(&kind);
+        Some(Listed { start: number(row, "Pos")?, end: number(row, "End_log_pos")?, opening })
+    };
+    let rows: Option<Vec<_>> = (0..set.rows.len()).map(event).collect();
+    rows.ok_or_else(|| Failure::Answer { query: "SHOW BINLOG EVENTS", what: "a row without offsets".to_owned() })
+}
