@@ -19,7 +19,7 @@ pub mod value;
 
 pub use compile::{PlanError, has_full_names};
 pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
-pub use split::split;
+pub use split::{count, for_each, split};
 pub use value::Value;
 
 use crate::disposition::Disposition;
