@@ -139,7 +139,7 @@ impl ColumnPlan {
     }
 
     #[cold]
-    fn wrong(&self, what: &'static str) -> RowError {
+    pub(crate) fn wrong(&self, what: &'static str) -> RowError {
         RowError::Value { column: self.name.clone(), what }
     }
 }
