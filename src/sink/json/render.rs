@@ -47,10 +47,15 @@ impl Renderer for JsonRenderer {
     }
 
     fn rows(&mut self, context: &RowsContext<'_>, out: &mut Vec<u8>) -> Result<u64, RenderError> {
-        self.render_rows(context, out).map_err(|error| RenderError {
-            what: error.to_string(),
-            hint: matches!(error, RowError::Charset { .. })
-                .then(|| "convert the column to utf8mb4, or leave the table out".to_owned()),
+        let complete = out.len();
+        self.render_rows(context, out).map_err(|error| {
+            // No half of a line, and no half of an event.
+            out.truncate(complete);
+            RenderError {
+                what: error.to_string(),
+                hint: matches!(error, RowError::Charset { .. })
+                    .then(|| "convert the column to utf8mb4, or leave the table out".to_owned()),
+            }
         })
     }
 
