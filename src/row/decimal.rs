@@ -104,11 +104,13 @@ impl Groups<'_> {
 }
 
 /// The last `digits` digits of a value, with leading zeros.
+#[inline]
 fn padded(value: u32, digits: usize, out: &mut Vec<u8>) {
     let mut text = [b'0'; GROUP];
     let mut rest = value;
     for place in text.iter_mut().rev() {
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        // A remainder of 10 is one digit.
+        *place = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
     out.extend_from_slice(text.get(GROUP - digits.min(GROUP)..).unwrap_or_default());
