@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
-
 use super::{Charset, single_byte};
 
 /// Why bytes did not become text.
@@ -44,12 +42,7 @@ impl Charset {
         if let Some(table) = self.table() {
             return single(bytes, table);
         }
-        match self.encoding() {
-            Some(encoding) => {
-                encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or(TextError::Invalid)
-            }
-            None => Err(TextError::Invalid),
-        }
+        self.multi_byte(bytes).map(Cow::Owned)
     }
 
     /// The upper half of a single-byte character set.
@@ -78,18 +71,6 @@ impl Charset {
             Self::Macce => &single_byte::MACCE,
             Self::Macroman => &single_byte::MACROMAN,
             Self::Tis620 => &single_byte::TIS620,
-            _ => return None,
-        })
-    }
-
-    fn encoding(self) -> Option<&'static Encoding> {
-        Some(match self {
-            Self::Big5 => BIG5,
-            Self::Cp932 | Self::Sjis => SHIFT_JIS,
-            Self::Eucjpms | Self::Ujis => EUC_JP,
-            Self::Euckr => EUC_KR,
-            Self::Gb18030 => GB18030,
-            Self::Gb2312 | Self::Gbk => GBK,
             _ => return None,
         })
     }
