@@ -115,3 +115,70 @@ fn padded(value: u32, digits: usize, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(text.get(GROUP - digits.min(GROUP)..).unwrap_or_default());
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn text(packed: &[u8], precision: u8, scale: u8) -> String {
+        let mut out = Vec::new();
+        Decimal { packed, precision, scale }.write_text(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Packs digits the slow way: groups of nine from the point outwards.
+    fn pack(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut group = |digits: &str| {
+            if !digits.is_empty() {
+                let value: u32 = digits.parse().unwrap();
+                bytes.extend_from_slice(&value.to_be_bytes()[4 - (digits.len() + 1).min(8) / 2..]);
+            }
+        };
+        let (odd, full) = whole.split_at(whole.len() % 9);
+        group(odd);
+        full.as_bytes().chunks(9).for_each(|digits| group(std::str::from_utf8(digits).unwrap()));
+        let (full, odd) = fraction.split_at(fraction.len() / 9 * 9);
+        full.as_bytes().chunks(9).for_each(|digits| group(std::str::from_utf8(digits).unwrap()));
+        group(odd);
+        bytes[0] ^= 0x80;
+        if negative {
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_manuals_example_reads_as_it_says() {
+        let packed = [0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2];
+        assert_eq!(text(&packed, 14, 4), "1234567890.1234");
+        let negative: Vec<u8> = packed.iter().map(|byte| !byte).collect();
+        assert_eq!(text(&negative, 14, 4), "-1234567890.1234");
+    }
+
+    #[test]
+    fn every_decimal_reads_as_it_was_packed() {
+        proptest::proptest!(|(negative: bool, whole in "[0-9]{0,35}", fraction in "[0-9]{0,30}")| {
+            proptest::prop_assume!(!whole.is_empty() || !fraction.is_empty());
+            let (w, f) = (u8::try_from(whole.len()).unwrap(), u8::try_from(fraction.len()).unwrap());
+            let packed = pack(negative, &whole, &fraction);
+            proptest::prop_assert_eq!(packed_width(w + f, f).map(usize::from), Some(packed.len()));
+            let shown = whole.trim_start_matches('0');
+            let mut expected = format!("{}{}", if negative { "-" } else { "" }, if shown.is_empty() { "0" } else { shown });
+            if !fraction.is_empty() {
+                expected.push('.');
+                expected.push_str(&fraction);
+            }
+            proptest::prop_assert_eq!(text(&packed, w + f, f), expected);
+        });
+    }
+
+    #[test]
+    fn widths_outside_what_servers_have_are_refused() {
+        assert_eq!(packed_width(65, 30), Some(30));
+        assert_eq!(packed_width(0, 0), None);
+        assert_eq!(packed_width(5, 6), None);
+        assert_eq!(packed_width(200, 0), None);
+    }
+}

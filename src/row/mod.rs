@@ -25,6 +25,10 @@ pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
 pub use split::{count, for_each, split};
 pub use value::Value;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
+
 use crate::disposition::Disposition;
 
 /// Why a row cannot be read.

@@ -6,3 +6,7 @@ mod render;
 mod value;
 
 pub use render::JsonRenderer;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
