@@ -3,7 +3,11 @@
 //! Pure: the SQL text to ask with and the reading of the answer live here; who sends it is the caller's business
 //! (the source's session, or the target's connection).
 
+pub mod catalog;
+
 use std::sync::Arc;
+
+pub use catalog::{CatalogError, columns_query, keys_query};
 
 /// A table as `information_schema` describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
