@@ -98,7 +98,10 @@ async fn run(c: &SourceConfig, cmd: &str, file: &str, pos: u64, out: &str, secs:
                 if cur.starts_with(&*end.file) && u64::from(log_pos) >= end.pos && !art {
                     break;
                 }
-                if rot.len() > 0 { cur = rot; println!("  rotate {cur:?}"); }
+                if rot.len() > 0 {
+                    cur = rot;
+                    println!("  rotate {cur:?}");
+                }
             }
             if let Some(mut w) = w {
                 w.flush().unwrap();

@@ -175,6 +175,7 @@ fn classify(code: u16, message: &str) -> Cause {
         1129 => Cause::HostBlocked,
         1130 => Cause::HostNotAllowed,
         3159 => Cause::TlsRequired,
+        4052 => Cause::SameServerId,
         1236 => classify_dump(message),
         1220 if message.contains("Could not find target log") => Cause::LogNotFound,
         1220 => Cause::BadPosition,
@@ -253,7 +254,7 @@ mod tests {
                 "A replica with the same server_uuid/server_id as this replica has connected to the source; the first event",
                 SameServerId,
             ),
-            (1236, "A slave with the same server_uuid/server_id is already connected", SameServerId),
+            (4052, "A slave with the same server_uuid/server_id is already connected", SameServerId),
             (
                 1236,
                 "Cannot replicate because the source purged required binary logs. Replicate the missing transactions",
