@@ -12,6 +12,7 @@
 
 pub mod binlog;
 pub mod change;
+
 pub mod control;
 pub mod disposition;
 pub mod gtid;
@@ -22,3 +23,4 @@ pub mod schema;
 pub mod secret;
 pub mod sink;
 pub mod status;
+pub mod store;
