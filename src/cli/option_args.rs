@@ -70,8 +70,7 @@ impl FromArgMatches for OptionArgs {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let invalid =
-            |error: &dyn std::fmt::Display| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n"));
+        let invalid = |error: &dyn std::fmt::Display| clap::Error::raw(ErrorKind::ValueValidation, error.to_string());
         for row in REGISTER {
             if let Some(text) = matches.get_one::<String>(row.key) {
                 let value = make_absolute(row.kind, text).map_err(|error| invalid(&error))?;
