@@ -92,6 +92,17 @@ compose() {
   if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
 }
 
+# install_packages NAME...: Debian packages (named as the program they bring) that are missing, if root.
+install_packages() {
+  local package missing=()
+  for package in "$@"; do command -v "$package" >/dev/null 2>&1 || missing+=("$package"); done
+  ((${#missing[@]} > 0)) || return 0
+  command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ] || die "missing on this machine: ${missing[*]}"
+  say "installing ${missing[*]}"
+  { apt-get -qq update && apt-get -qq -y install --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 </dev/null ||
+    die "cannot install ${missing[*]}"
+}
+
 # --- packages of Debian suites --------------------------------------------------------------------------
 
 # The machine's own Debian mirror, from its apt configuration; empty on any other distribution.

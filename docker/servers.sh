@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# servers.sh [NAME...]: provides local server binaries without installing anything into the system.
+# servers.sh [--unpack] [NAME...]: provides local server binaries without installing anything into the system.
 #
 # NAME is mysql-9.7, mariadb-10.11 or mariadb-11.8 (default: the first two). Each ends up in
 # ${REPLICATE_SERVERS_DIR:-target/servers}/NAME/ as
 #     bin/        mysqld, mysql, mysqlbinlog, ... (mariadbd, mariadb, mariadb-binlog, ...), ready to execute
 #     pristine/   an initialised data directory (root without password) to copy for each server
 #     version     what the server says of itself
-# A server of the right version on PATH is used where there is one (for mysql-9.7 any MySQL from 8.0 on);
-# else the packages of the Debian suite that has it are unpacked under prefix/, C library included, and run
+# A server of the right version on PATH is used where there is one (for mysql-9.7 any MySQL from 8.0 on) unless
+# --unpack is given; else the packages of the Debian suite that has it are unpacked under prefix/, C library included, and run
 # through their own loader. Running this again is quick, and several may run at once.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
-  case ${1:-} in -h | --help) usage; exit 0 ;; esac
+  unpack=no
+  case ${1:-} in
+    -h | --help) usage; exit 0 ;;
+    --unpack) unpack=yes; shift ;;
+  esac
   [ $# -gt 0 ] || set -- mysql-9.7 mariadb-10.11
   mkdir -p "$servers_dir"
   local name
@@ -37,7 +41,7 @@ provide() {
   local name=$1 home=$servers_dir/$1 started=$SECONDS
   rm -rf "$home"
   mkdir -p "$home/bin"
-  if server_on_path "$name"; then
+  if [ $unpack = no ] && server_on_path "$name"; then
     wrap_path "$name" "$home"
   else
     unpack_debian "$name" "$home"
