@@ -46,29 +46,40 @@ wait_until() {
 # --- one server from local binaries ---------------------------------------------------------------------
 
 # start_local NAME DIR PORT SOCKET [OPTION...]: starts a server whose data is DIR/data (copied from the
-# pristine data directory if absent), detached from this shell, and waits until it answers. Its pid is in
-# DIR/pid, what it says in DIR/log.
+# pristine data directory if absent), detached from this shell, and waits until it answers. PORT may be empty:
+# a free one then, and another if somebody else was quicker. DIR/pid, DIR/port and DIR/log tell of it.
 start_local() {
-  local name=$1 dir=$2 port=$3 socket=$4 home=$servers_dir/$1
+  local name=$1 dir=$2 port=$3 socket=$4 tries=1
   shift 4
   ((${#socket} < 104)) || die "socket path too long for the kernel (${#socket} bytes): $socket"
+  [ -n "$port" ] || tries=5
   mkdir -p "$dir"
   if [ ! -d "$dir/data" ]; then
-    cp -a --reflink=auto "$home/pristine" "$dir/data.new"
+    cp -a --reflink=auto "$servers_dir/$name/pristine" "$dir/data.new"
     mv "$dir/data.new" "$dir/data"
   fi
-  local as_root=()
+  local try
+  for ((try = 0; try < tries; try++)); do
+    echo "${port:-$(free_port)}" >"$dir/port"
+    launch_local "$name" "$dir" "$socket" "$@" && return 0
+  done
+  tail -n 20 "$dir/log" >&2
+  return 1
+}
+
+launch_local() {
+  local name=$1 dir=$2 socket=$3 as_root=()
+  shift 3
   [ "$(id -u)" != 0 ] || as_root=(--user=root)
-  setsid nohup "$home/bin/$(server_daemon "$name")" --defaults-file="$docker_dir/server.cnf" \
-    --datadir="$dir/data" --port="$port" --socket="$socket" --bind-address=127.0.0.1 \
+  setsid nohup "$servers_dir/$name/bin/$(server_daemon "$name")" --defaults-file="$docker_dir/server.cnf" \
+    --datadir="$dir/data" --port="$(cat "$dir/port")" --socket="$socket" --bind-address=127.0.0.1 \
     --pid-file="$dir/server.pid" ${as_root[@]+"${as_root[@]}"} "$@" </dev/null >>"$dir/log" 2>&1 &
   echo $! >"$dir/pid"
-  wait_until 60 local_answers_or_died "$name" "$dir" "$socket" || { tail -n 20 "$dir/log" >&2; return 1; }
-  kill -0 "$(cat "$dir/pid")" 2>/dev/null || { tail -n 20 "$dir/log" >&2; return 1; }
+  wait_until 60 local_answers_or_died "$name" "$dir" "$socket" && ! process_gone "$(cat "$dir/pid")"
 }
 
 local_answers_or_died() {
-  kill -0 "$(cat "$2/pid")" 2>/dev/null || return 0
+  ! process_gone "$(cat "$2/pid")" || return 0
   "$servers_dir/$1/bin/$(server_client "$1")" --no-defaults -uroot -S "$3" -e 'DO 1' >/dev/null 2>&1
 }
 
@@ -76,12 +87,45 @@ local_answers_or_died() {
 stop_local() {
   local pid
   pid=$(cat "$1/pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null || { rm -f "$1/pid"; return 0; }
-  wait_until 20 process_gone "$pid" || kill -9 "$pid" 2>/dev/null || :
+  stop_process "$pid"
   rm -f "$1/pid"
 }
 
+# stop_process PID: SIGTERM, and SIGKILL after 20 seconds.
+stop_process() {
+  kill "$1" 2>/dev/null || return 0
+  wait_until 20 process_gone "$1" || kill -9 "$1" 2>/dev/null || :
+}
+
 process_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# --- comparing two servers --------------------------------------------------------------------------------
+
+# compare_servers SOURCE TARGET: SOURCE and TARGET are commands that take SQL on their input and print rows
+# without headers. Compares every table of the source's own databases: definition, number of rows, checksum.
+# Prints each difference on stderr; sets compared_tables, compared_rows and differences.
+compare_servers() {
+  local table row source_says target_says
+  compared_tables=0 compared_rows=0 differences=0
+  while IFS=$'\t' read -r table row; do
+    compared_tables=$((compared_tables + 1))
+    source_says=$(table_state "$table" "$row" | $1)
+    target_says=$(table_state "$table" "$row" | $2 2>&1) || :
+    compared_rows=$((compared_rows + $(head -n 1 <<<"$source_says" | cut -f 1)))
+    [ "$source_says" != "$target_says" ] || continue
+    differences=$((differences + 1))
+    say "$table differs"
+    diff <(echo "$source_says") <(echo "$target_says") >&2 || :
+  done < <($1 <"$docker_dir/row-expressions.sql")
+}
+
+table_state() {
+  cat <<SQL
+SET SESSION sql_mode = '', time_zone = '+00:00';
+SELECT COUNT(*), COALESCE(SUM(CAST(CONV(LEFT(SHA2($2, 256), 12), 16, 10) AS UNSIGNED)), 0) FROM $1;
+SHOW CREATE TABLE $1;
+SQL
+}
 
 # --- container engine -----------------------------------------------------------------------------------
 

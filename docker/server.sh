@@ -30,13 +30,13 @@ start() {
   [ -n "$socket" ] || socket=$dir/server.sock
   # A socket's path has to fit into 108 bytes.
   ((${#socket} < 104)) || socket=$(mktemp -d "${TMPDIR:-/tmp}/replicate-XXXXXX")/server.sock
-  start_local "$name" "$dir" "${port:=$(free_port)}" "$socket" "$@" || die "$name did not start"
+  start_local "$name" "$dir" "$port" "$socket" "$@" || die "$name did not start"
   cat <<TEXT
-port    $port
+port    $(cat "$dir/port")
 socket  $socket
 pid     $(cat "$dir/pid")
 log     $dir/log
-client  $servers_dir/$name/bin/$(server_client "$name") -uroot -h127.0.0.1 -P$port
+client  $servers_dir/$name/bin/$(server_client "$name") -uroot -h127.0.0.1 -P$(cat "$dir/port")
 stop    $0 stop $dir
 TEXT
 }

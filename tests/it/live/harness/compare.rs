@@ -2,7 +2,7 @@
 //! every column's exact bytes; for a table that differs, the rows of each side that the other lacks. Times
 //! are read in UTC and under an empty `sql_mode`, so that zero dates are values like others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Server;
@@ -56,11 +56,12 @@ fn compare(source: &Server, target: &Server, databases: &[&str], definitions: bo
     let mut source = Side::new(source);
     let mut target = Side::new(target);
     let mut found = Comparison::default();
+    let rows = source.row_expressions();
     for database in databases {
         let mut theirs = target.tables(database);
-        for (table, kind) in source.tables(database) {
+        for table in source.tables(database) {
             let name = format!("{}.{}", quoted(database), quoted(&table));
-            if theirs.remove(&table).is_none() {
+            if !theirs.remove(&table) {
                 found.differences.push(format!("{name}: not in the target"));
                 continue;
             }
@@ -71,34 +72,32 @@ fn compare(source: &Server, target: &Server, databases: &[&str], definitions: bo
                     found.differences.push(format!("{name}: source has\n{ours}\nand target has\n{theirs}"));
                 }
             }
-            if kind == "BASE TABLE" {
-                compare_one(&mut source, &mut target, database, &table, &mut found);
+            // A view has a definition and no rows.
+            if let Some(row) = rows.get(&name) {
+                compare_one(&mut source, &mut target, &name, row, &mut found);
             }
         }
-        for table in theirs.keys() {
+        for table in &theirs {
             found.differences.push(format!("{}.{}: not in the source", quoted(database), quoted(table)));
         }
     }
     found
 }
 
-fn compare_one(source: &mut Side, target: &mut Side, database: &str, table: &str, found: &mut Comparison) {
+/// Rows are compared by the source's columns.
+fn compare_one(source: &mut Side, target: &mut Side, name: &str, row: &str, found: &mut Comparison) {
     const SHOWN: usize = 5;
-    let name = format!("{}.{}", quoted(database), quoted(table));
-    let columns = source.columns(database, table);
-    if columns != target.columns(database, table) {
-        found.differences.push(format!("{name}: columns differ"));
-        return;
-    }
-    let row = row_expression(&columns);
-    // SHA2, because MySQL 9.7 has MD5 only with a component loaded.
     let checksum = format!(
         "SELECT COUNT(*), COALESCE(SUM(CAST(CONV(LEFT(SHA2({row}, 256), 12), 16, 10) AS UNSIGNED)), 0) FROM {name}"
     );
     let ours = source.session.query(&checksum);
+    let theirs = match target.session.try_query(&checksum) {
+        Ok(theirs) => theirs,
+        Err(error) => return found.differences.push(format!("{name}: the target's columns differ: {error}")),
+    };
     let count = ours.first().and_then(|row| row.first().cloned().flatten());
     found.rows += count.and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
-    if ours == target.session.query(&checksum) {
+    if ours == theirs {
         return;
     }
     let mut balance: BTreeMap<String, i64> = BTreeMap::new();
@@ -108,8 +107,7 @@ fn compare_one(source: &mut Side, target: &mut Side, database: &str, table: &str
         }
     }
     balance.retain(|_, count| *count != 0);
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let mut text = format!("{name}: {} rows differ ({})", balance.len(), names.join(", "));
+    let mut text = format!("{name}: {} rows differ", balance.len());
     for (row, count) in balance.iter().take(SHOWN) {
         let side = if *count > 0 { "source" } else { "target" };
         let shown: String = row.chars().take(300).collect();
@@ -118,37 +116,8 @@ fn compare_one(source: &mut Side, target: &mut Side, database: &str, table: &str
     found.differences.push(text);
 }
 
-#[derive(Debug, PartialEq)]
-struct Column {
-    name: String,
-    data_type: String,
-}
-
-/// A row as one string that is equal only for equal rows: each column in hexadecimal or digits, long ones as
-/// a digest.
-fn row_expression(columns: &[Column]) -> String {
-    let parts: Vec<String> = columns
-        .iter()
-        .map(|column| {
-            let name = quoted(&column.name);
-            let value = match column.data_type.as_str() {
-                // HEX of a number would round it.
-                "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "year" | "date" | "time"
-                | "datetime" | "timestamp" | "inet4" | "inet6" | "uuid" => format!("CAST({name} AS CHAR)"),
-                // A FLOAT prints six digits unless it is made a DOUBLE.
-                "float" | "double" => format!("CAST({name} + 0e0 AS CHAR)"),
-                "bit" => format!("HEX({name})"),
-                "json" => format!("HEX(CAST({name} AS CHAR))"),
-                // The label may be empty where the number is not.
-                "enum" | "set" => format!("CONCAT(HEX({name}), '/', {name} + 0)"),
-                "char" | "varchar" | "binary" | "varbinary" | "tinytext" | "tinyblob" => format!("HEX({name})"),
-                _ => format!("IF(LENGTH({name}) > 100, CONCAT(LENGTH({name}), ':', SHA2({name}, 256)), HEX({name}))"),
-            };
-            format!("COALESCE({value}, 'NULL')")
-        })
-        .collect();
-    format!("CONCAT_WS(',', {})", parts.join(", "))
-}
+/// Lists tables with an expression that makes one string of a row; the scripts use the same.
+const ROW_EXPRESSIONS: &str = include_str!("../../../../docker/row-expressions.sql");
 
 struct Side {
     session: Session,
@@ -163,24 +132,18 @@ impl Side {
         Side { session }
     }
 
-    fn tables(&mut self, database: &str) -> BTreeMap<String, String> {
-        let sql = format!(
-            "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = {}",
-            literal(database)
-        );
-        pairs(self.session.query(&sql)).collect()
+    fn tables(&mut self, database: &str) -> BTreeSet<String> {
+        let sql = format!("SHOW TABLES FROM {}", quoted(database));
+        let rows = self.session.try_query(&sql).unwrap_or_default();
+        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
     }
 
-    fn columns(&mut self, database: &str, table: &str) -> Vec<Column> {
-        let sql = format!(
-            "SELECT column_name, data_type FROM information_schema.columns \
-             WHERE table_schema = {} AND table_name = {} ORDER BY ordinal_position",
-            literal(database),
-            literal(table)
-        );
-        pairs(self.session.query(&sql))
-            .map(|(name, data_type)| Column { name, data_type: data_type.to_lowercase() })
-            .collect()
+    /// The row expression of every table, by its quoted name.
+    fn row_expressions(&mut self) -> BTreeMap<String, String> {
+        // The first statement of the file is a SET.
+        let (set, select) = ROW_EXPRESSIONS.split_once(";\n").expect("two statements");
+        self.session.exec(set);
+        pairs(self.session.query(select)).collect()
     }
 
     /// The statement that makes it; the next AUTO_INCREMENT is left out: rows that were rolled back, or written
@@ -204,8 +167,4 @@ fn pairs(rows: Vec<super::Row>) -> impl Iterator<Item = (String, String)> {
 
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

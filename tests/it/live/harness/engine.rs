@@ -34,13 +34,16 @@ pub fn network() -> &'static str {
     NETWORK.get_or_init(|| {
         let name = unique_name("net");
         reaper::will_leave(Kind::Network, &name);
-        docker(&["network", "create", "--label", LABEL, &name]);
+        docker(&["network", "create", "--label", label(), &name]);
         name
     })
 }
 
-/// What marks containers, volumes and networks of tests, so that a script can remove strays.
-pub const LABEL: &str = "replicate-test=1";
+/// What marks containers, volumes and networks of this run of the tests, so that a script can remove strays.
+pub fn label() -> &'static str {
+    static LABEL: OnceLock<String> = OnceLock::new();
+    LABEL.get_or_init(|| format!("replicate-test={}", std::env::var("REPLICATE_TEST_RUN").unwrap_or_default()))
+}
 
 /// The address of a container on the test's network, none while it is cut off.
 pub fn address(container: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::engine::{self, LABEL, docker, docker_output, network};
+use super::engine::{self, docker, docker_output, label, network};
 use super::lane::{Lane, lane, replicate_image, scratch, unique_name};
 use super::logbook::{Log, read_lossy, register, tails};
 use super::reaper::{self, Kind};
@@ -53,7 +53,7 @@ impl Replicate {
             engine::require_image(&replicate_image());
             let name = unique_name("state");
             reaper::will_leave(Kind::Volume, &name);
-            docker(&["volume", "create", "--label", LABEL, &name]);
+            docker(&["volume", "create", "--label", label(), &name]);
             name
         });
         Replicate { dir, volume, env: Vec::new(), runs: AtomicU32::new(0) }
@@ -126,7 +126,7 @@ impl Replicate {
                 let mut command = Command::new("docker");
                 // -i hands the test's stdin on; the client stays until the container ends and passes its exit
                 // code on.
-                command.args(["run", "-i", "--name", &name, "--label", LABEL, "--network", network()]);
+                command.args(["run", "-i", "--name", &name, "--label", label(), "--network", network()]);
                 command.args(["-v", &format!("{volume}:/var/lib/replicate")]);
                 for (variable, value) in &self.env {
                     command.args(["-e", &format!("{variable}={value}")]);

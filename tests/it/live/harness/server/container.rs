@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::live::harness::Flavor;
-use crate::live::harness::engine::{self, LABEL, docker, docker_output, network};
+use crate::live::harness::engine::{self, docker, docker_output, label, network};
 use crate::live::harness::lane::{image, scratch, server_settings, unique_name};
 use crate::live::harness::reaper::{self, Kind};
 
@@ -38,7 +38,7 @@ impl Container {
             _ => "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=yes",
         };
         let socket = format!("--socket={SOCKET_DIR}/sock");
-        let mut args = vec!["run", "-d", "--name", &name, "--label", LABEL, "--network", network()];
+        let mut args = vec!["run", "-d", "--name", &name, "--label", label(), "--network", network()];
         args.extend(["-v", &settings, "-v", &shared, "-e", no_password, &image, &socket]);
         args.extend(options.iter().map(String::as_str));
         reaper::will_leave(Kind::Container, &name);
