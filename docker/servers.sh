@@ -83,7 +83,7 @@ wrap_path() {
 unpack_debian() {
   local name=$1 home=$2 mirror keyring deb
   mirror=$(debian_mirror) keyring=$(debian_keyring)
-  [ -n "$mirror" ] && [ -n "$keyring" ] || die "$name: no server of this kind on PATH, and this machine
+  { [ -n "$mirror" ] && [ -n "$keyring" ]; } || die "$name: no server of this kind on PATH, and this machine
   is not a Debian that could unpack one (it takes apt-get with a Debian mirror in its configuration and the
   package debian-archive-keyring). Either put a server on PATH (MySQL 8.0 or newer, MariaDB ${name#*-}), or use
   containers: REPLICATE_TEST_SERVERS=docker for the tests, docker/quickstart.sh --servers docker."
@@ -116,7 +116,7 @@ unpack_debian() {
 
 wrap_prefix() {
   local name=$1 home=$2 loader tool dir libs run
-  loader=$(cd "$home/prefix" && ls usr/lib/*-linux-gnu*/ld-linux*.so.* | head -n 1)
+  loader=$(cd "$home/prefix" && find usr/lib -path '*-linux-gnu*' -name 'ld-linux*.so.*' | head -n 1)
   libs="\$here/prefix/${loader%/*}:\$here/prefix/usr/lib/mysql/private"
   for tool in $(tools "$name"); do
     for dir in usr/sbin usr/bin; do
