@@ -85,7 +85,7 @@ unpack_debian() {
   mirror=$(debian_mirror) keyring=$(debian_keyring)
   { [ -n "$mirror" ] && [ -n "$keyring" ]; } || die "$name: no server of this kind on PATH, and this machine
   is not a Debian that could unpack one (it takes apt-get with a Debian mirror in its configuration and the
-  package debian-archive-keyring). Either put a server on PATH (MySQL 8.0 or newer, MariaDB ${name#*-}), or use
+  package debian-archive-keyring). Either put such a server on PATH, or use
   containers: REPLICATE_TEST_SERVERS=docker for the tests, docker/quickstart.sh --servers docker."
   local apt=$home/apt
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
