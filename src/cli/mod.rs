@@ -13,6 +13,8 @@ mod logging;
 mod option_args;
 mod password;
 mod reset;
+mod running;
+mod signals;
 mod start;
 mod status;
 mod stop;

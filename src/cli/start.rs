@@ -49,7 +49,7 @@ pub(super) struct Prepared {
 
 impl Start {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
-        run(self.prepare(global)?)
+        super::running::run(self.prepare(global)?)
     }
 
     /// Everything up to the first packet: options are merged, checked and stored, passwords read, the lock taken.
@@ -110,12 +110,4 @@ fn draw_identity() -> Identity {
         server_id: rand::random_range(3_221_225_472..=4_294_967_294),
         replica_uuid: uuid::Uuid::new_v4().to_string(),
     }
-}
-
-/// Runs the channel.
-fn run(prepared: Prepared) -> anyhow::Result<()> {
-    let Prepared { channel, lock, record, options, sink_password, identity, until_caught_up } = prepared;
-    tracing::debug!(?record, ?options, ?sink_password, ?identity, until_caught_up, "prepared");
-    drop(lock);
-    Err(Failure::new(format!("{} cannot be run by this build", describe(&channel.name))).into())
 }

@@ -23,7 +23,7 @@ use super::retry::Backoff;
 use super::source_catalog::SourceNames;
 use crate::disposition::Disposition;
 use crate::position::LogPosition;
-use crate::relay::{RelayLog, RelayOptions, RelayWriter};
+use crate::relay::{RelayLog, RelayOptions, RelayWriter, SyncPolicy};
 use crate::sink::{Progress, Sink, SinkError};
 use crate::source::SourceConfig;
 use crate::status::state;
@@ -47,8 +47,10 @@ pub struct ChannelConfig {
     pub source: SourceConfig,
     /// Longest wait between two attempts to connect.
     pub connect_retry: Duration,
-    /// How the relay log is written.
-    pub relay: RelayOptions,
+    /// Bytes at which a relay file is followed by another.
+    pub max_relay_log_size: u64,
+    /// Events after which the relay log is synced; 0 leaves it to the system.
+    pub sync_relay_log: u32,
     /// Where to begin if there is no progress; `None` is the first file that the source has.
     pub start: Option<LogPosition>,
     /// End when everything that the source had at the first connection is applied.
@@ -77,7 +79,10 @@ pub async fn run<S: Sink + 'static>(
 ) -> Result<ExitReason, ChannelError> {
     let signals = Signals::default();
     let (begun, mut beginning) = oneshot::channel();
-    let (relay, recovered) = RelayWriter::open(&config.dir.relay(), config.relay)?;
+    let (relay, recovered) = RelayWriter::open(
+        &config.dir.relay(),
+        RelayOptions { max_file_size: config.max_relay_log_size, sync: SyncPolicy::OnRequest },
+    )?;
     if recovered.cut > 0 {
         tracing::info!(bytes = recovered.cut, "an unfinished tail was cut off the relay log; it is fetched again");
     }
@@ -171,6 +176,8 @@ fn prepare(
         channel: config.name,
         store: config.store,
         relay,
+        sync_relay_log: config.sync_relay_log,
+        unsynced: 0,
         start: progress.map(|progress| progress.position).or(config.start),
         start_is_typed,
         until_caught_up: config.until_caught_up,
@@ -342,7 +349,7 @@ impl Applier {
             if self.signals.drained.load(Ordering::Acquire) {
                 return None;
             }
-            self.log.wait_beyond(None, POLL);
+            drop(self.log.wait_beyond(None, POLL));
         }
     }
 }

@@ -55,6 +55,10 @@ pub struct Receiver {
     pub store: Store,
     /// Where events go.
     pub relay: RelayWriter,
+    /// Events after which the relay log is synced; 0 leaves it to the system.
+    pub sync_relay_log: u32,
+    /// Events since the last sync.
+    pub unsynced: u32,
     /// Where to begin while the relay log is empty; `None` is the first file the source has.
     pub start: Option<LogPosition>,
     /// The start is a place that a user typed, not one that was reached: it is checked.
@@ -96,6 +100,8 @@ struct Stream {
     fresh: bool,
     /// Bytes taken since the last commit.
     uncommitted: usize,
+    /// Events taken since the last commit.
+    events: u32,
 }
 
 impl Receiver {
@@ -191,6 +197,7 @@ impl Receiver {
             position: from,
             fresh: true,
             uncommitted: 0,
+            events: 0,
         };
         let mut connected = false;
         let mut recorded = tokio::time::Instant::now();
@@ -362,9 +369,14 @@ impl Receiver {
     /// Writes what was taken and lets the applier see it.
     async fn commit(&mut self, stream: &mut Stream) -> Result<(), ChannelError> {
         stream.uncommitted = 0;
+        self.unsynced = self.unsynced.saturating_add(std::mem::take(&mut stream.events));
+        let sync = self.sync_relay_log > 0 && self.unsynced >= self.sync_relay_log;
         loop {
-            match self.relay.rotate_if_needed().and_then(|_| self.relay.commit(false)) {
+            match self.relay.rotate_if_needed().and_then(|_| self.relay.commit(sync)) {
                 Ok(end) => {
+                    if sync {
+                        self.unsynced = 0;
+                    }
                     if let Some(end) = end {
                         self.monitor.received(&end.source, self.relay.log().total_size());
                     }
@@ -428,6 +440,7 @@ async fn take(
         }
     }
     stream.uncommitted = stream.uncommitted.saturating_add(bytes.len());
+    stream.events = stream.events.saturating_add(1);
     stream.position = position;
     if matches!(step, Step::Outside | Step::Ends { .. }) && !stream.grouper.in_group() {
         relay.boundary(&stream.position);

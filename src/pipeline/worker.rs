@@ -297,7 +297,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         let own = self.count_rows()?;
         let before = link.before.recv().map_err(|_| Failure::Gone)?;
         // The last piece has nobody to tell.
-        drop(link.after.send(before.saturating_add(own)));
+        let _ = link.after.send(before.saturating_add(own));
         Ok(before)
     }
 
