@@ -20,6 +20,17 @@ const LEFTOVER_BYTES: [usize; 9] = [0, 1, 1, 2, 2, 3, 3, 4, 4];
 /// Digits of one full group.
 const GROUP: usize = 9;
 
+/// Bytes of a packed decimal; `None` if no such DECIMAL can be declared.
+pub(super) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
+    if precision == 0 || precision > 65 || scale > 38 {
+        return None;
+    }
+    let whole = usize::from(precision.checked_sub(scale)?);
+    let scale = usize::from(scale);
+    let part = |digits: usize| LEFTOVER_BYTES.get(digits % GROUP).map(|left| digits / GROUP * 4 + left);
+    u8::try_from(part(whole)? + part(scale)?).ok()
+}
+
 impl Decimal<'_> {
     /// Appends the number as the server prints it, for example `-0.50`.
     pub fn write_text(&self, out: &mut Vec<u8>) {

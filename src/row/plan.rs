@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::charset::Charset;
 pub use super::compile::{PlanError, has_full_names};
+use super::text;
 use crate::schema::TableDef;
 
 /// Everything that reading and rendering a row of one table map needs, worked out once.
@@ -28,6 +29,8 @@ pub struct TablePlan {
     pub def: Option<Arc<TableDef>>,
     /// How to step over each column's value.
     pub(super) steps: Box<[Step]>,
+    /// `{"database":"d","table":"t","type":"`: how every JSON line about the table begins.
+    pub(crate) json_head: Vec<u8>,
 }
 
 impl TablePlan {
@@ -43,7 +46,12 @@ impl TablePlan {
         def: Option<Arc<TableDef>>,
     ) -> Self {
         let steps = columns.iter().map(|column| Step::of(column.kind)).collect();
-        Self { table_id, database, table, columns, primary_key, named, def, steps }
+        let mut json_head = br#"{"database":"#.to_vec();
+        text::json_string(database.as_bytes(), &mut json_head);
+        json_head.extend_from_slice(br#","table":"#);
+        text::json_string(table.as_bytes(), &mut json_head);
+        json_head.extend_from_slice(br#","type":""#);
+        Self { table_id, database, table, columns, primary_key, named, def, steps, json_head }
     }
 }
 
@@ -75,7 +83,7 @@ impl ColumnPlan {
     #[must_use]
     pub fn new(name: String, kind: ColumnKind, unsigned: bool, collation: Option<u16>) -> Self {
         let mut json_key = Vec::with_capacity(name.len() + 3);
-        super::text::json_string(name.as_bytes(), &mut json_key);
+        text::json_string(name.as_bytes(), &mut json_key);
         json_key.push(b':');
         Self {
             name,

@@ -3,6 +3,31 @@
 //! UTF-8 is validated and escaped; what is not valid is never replaced. `"`, `\` and control characters below 0x20 are
 //! escaped, all else is copied. What it does not do: other character sets, see [`super::charset`].
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Appends text as a quoted JSON string if it is valid UTF-8; else appends nothing and says `false`.
+#[inline]
+pub(crate) fn json_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    if std::str::from_utf8(bytes).is_err() {
+        return false;
+    }
+    json_string(bytes, out);
+    true
+}
+
+/// Appends bytes in base64, without quotes.
+pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let Some(length) = base64::encoded_len(bytes.len(), true) else { return };
+    out.resize(start + length, 0);
+    if let Some(place) = out.get_mut(start..) {
+        // The place is exactly as long as the text.
+        let written = STANDARD.encode_slice(bytes, place).unwrap_or(0);
+        out.truncate(start + written);
+    }
+}
+
 /// Appends text that is known to be UTF-8 as a quoted JSON string.
 pub(crate) fn json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');

@@ -1,10 +1,8 @@
-//! The JSON feed: one line a row, in Maxwell's shape. The contract is `docs/json-output.md`.
+//! The JSON feed: one line a row, one line a DDL statement.
 //!
-//! [`JsonRenderer`] makes the lines; [`JsonSink`] brings them to standard output or a file. Delivery is at least once:
-//! what was written and not recorded before a crash is written again, with the same `position` and `xoffset`.
+//! The contract is `docs/json-output.md`. What it does not do: decide where the lines go.
 
 mod render;
-mod writer;
+mod value;
 
 pub use render::JsonRenderer;
-pub use writer::JsonSink;
