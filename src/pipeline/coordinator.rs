@@ -441,8 +441,7 @@ impl<'a, O> Coordinator<'a, O> {
             Err(error) => return Err(self.event_error(at, &error)),
         };
         self.plans.resolve(&map, body).map_err(|error| {
-            let table =
-                format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
+            let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
             match error {
                 ResolveError::Unfit { what, hint } => {
                     let place = Place { table: Some(table), ..self.place(at) };

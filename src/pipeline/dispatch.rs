@@ -4,8 +4,8 @@
 //! receiving end of each job's own channel. So workers finish in any order and results leave in the source's.
 //! All channels are bounded: what is in flight is bounded too.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 

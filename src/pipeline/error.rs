@@ -114,9 +114,9 @@ impl ApplyError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Truncated { .. } => Some(
-                "the file is still being written, or was cut; everything before this place came out".to_owned(),
-            ),
+            Self::Truncated { .. } => {
+                Some("the file is still being written, or was cut; everything before this place came out".to_owned())
+            }
             Self::Undecodable { hint, .. } => hint.clone(),
             Self::Sink { error: SinkError::Rejected { hint, .. }, .. } => hint.clone(),
             Self::Read { .. } | Self::Sink { .. } | Self::Internal(_) => None,

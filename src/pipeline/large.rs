@@ -96,11 +96,8 @@ impl<O> Coordinator<'_, O> {
     fn scan_event(&mut self, header: &EventHeader, bytes: &[u8], at: usize) -> Result<Fed, Halt> {
         let raw = crate::binlog::RawEvent { header: *header, bytes };
         let whole = u64::from(header.event_size) == u64::try_from(bytes.len()).unwrap_or(0);
-        let body = if whole {
-            raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))?
-        } else {
-            &[]
-        };
+        let body =
+            if whole { raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))? } else { &[] };
         if whole && header.event_type == EventType::QUERY {
             self.look_at(&raw, body, at)?;
         }
@@ -202,11 +199,7 @@ impl<O> Coordinator<'_, O> {
         Ok(bytes)
     }
 
-    fn maps_of_piece(
-        &mut self,
-        bytes: &[u8],
-        offset: u64,
-    ) -> Result<Vec<(usize, Arc<TablePlan>)>, Halt> {
+    fn maps_of_piece(&mut self, bytes: &[u8], offset: u64) -> Result<Vec<(usize, Arc<TablePlan>)>, Halt> {
         let mut maps = Vec::new();
         let mut at = 0;
         while let Some(raw) = self.cut(bytes, at)? {

@@ -136,9 +136,7 @@ impl<'a, R: Renderer> Task<'a, R> {
             }
         }
         if item.complete {
-            self.renderer
-                .end(transaction, &mut self.out)
-                .map_err(|error| self.render_error(error, item, at, None))?;
+            self.renderer.end(transaction, &mut self.out).map_err(|error| self.render_error(error, item, at, None))?;
             self.counts.transactions = self.counts.transactions.saturating_add(1);
             self.counts.last_timestamp = transaction.timestamp;
             self.upto = Some(transaction.end.clone());
@@ -152,11 +150,9 @@ impl<'a, R: Renderer> Task<'a, R> {
         let bytes = self.batch.bytes.get(at..item.range.end).unwrap_or_default();
         match RawEvent::cut(bytes) {
             Ok((raw, _)) => Ok(raw),
-            Err(error) => Err(ApplyError::Undecodable {
-                what: error.to_string(),
-                place: self.place(item, at, None),
-                hint: None,
-            }),
+            Err(error) => {
+                Err(ApplyError::Undecodable { what: error.to_string(), place: self.place(item, at, None), hint: None })
+            }
         }
     }
 
@@ -226,16 +222,15 @@ impl<'a, R: Renderer> Task<'a, R> {
         match self.plans.get(rows.table_id) {
             Some(plan) if plan.columns.len() == rows.width => Ok(Arc::clone(plan)),
             Some(plan) => Err(ApplyError::Undecodable {
-                what: format!(
-                    "a row event has {} columns where its table map has {}",
-                    rows.width,
-                    plan.columns.len()
-                ),
+                what: format!("a row event has {} columns where its table map has {}", rows.width, plan.columns.len()),
                 place: self.place(item, at, Some(plan)),
                 hint: None,
             }),
             None => Err(ApplyError::Undecodable {
-                what: format!("a row event refers to table number {}, which no table map before it names", rows.table_id),
+                what: format!(
+                    "a row event refers to table number {}, which no table map before it names",
+                    rows.table_id
+                ),
                 place: self.place(item, at, None),
                 hint: Some("the start position is inside a transaction; start at the beginning of one".to_owned()),
             }),

@@ -4,6 +4,8 @@
 //! is pure and runs in parallel. The [`Sink`] itself is one thread's property: it takes the rendered pieces in
 //! source order and makes them durable. A sink says *accepted* or *durable*; only durable work moves a checkpoint.
 
+pub mod mysql;
+
 use crate::binlog::event::{IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
 use crate::change::TransactionMeta;
 use crate::disposition::Disposition;
