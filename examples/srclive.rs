@@ -88,10 +88,7 @@ async fn run(c: &SourceConfig, cmd: &str, file: &str, pos: u64, out: &str, secs:
                         u16::from_le_bytes(ev[17..19].try_into().unwrap())
                     );
                 }
-                if ty == 4 {
-                    cur = String::from_utf8_lossy(&ev[27..]).into_owned();
-                    println!("  rotate {cur:?}");
-                }
+                let rot = if ty == 4 { String::from_utf8_lossy(&ev[27..]).into_owned() } else { String::new() };
                 let art = ev[17] & 0x20 != 0 || ty == 27 || ty == 41;
                 if !art {
                     if let Some(w) = &mut w {
@@ -100,6 +97,10 @@ async fn run(c: &SourceConfig, cmd: &str, file: &str, pos: u64, out: &str, secs:
                 }
                 if cur.starts_with(&*end.file) && u64::from(log_pos) >= end.pos && !art {
                     break;
+                }
+                if rot.len() > 0 {
+                    cur = rot;
+                    println!("  rotate {cur:?}");
                 }
             }
             if let Some(mut w) = w {

@@ -5,17 +5,18 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::address::Address;
 use super::{ControlError, Request, Response};
+use crate::store::SocketPath;
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-/// Asks the process that serves `path`; the whole exchange takes `timeout` at most.
+/// Asks the process that serves the channel's socket; the whole exchange takes `timeout` at most.
 ///
 /// # Errors
 /// [`ControlError::NotRunning`] when nobody serves the socket; the others when the exchange fails or is refused.
-pub fn call(path: &Path, request: Request, timeout: Duration) -> Result<Response, ControlError> {
+pub fn call(socket: &SocketPath, request: Request, timeout: Duration) -> Result<Response, ControlError> {
+    let path = socket.as_ref();
     let line = exchange(path, request, timeout).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning(path.to_owned()),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -34,7 +35,7 @@ pub fn call(path: &Path, request: Request, timeout: Duration) -> Result<Response
 
 fn exchange(path: &Path, request: Request, timeout: Duration) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + timeout;
-    let mut stream = UnixStream::connect(Address::new(path)?.path())?;
+    let mut stream = UnixStream::connect(path)?;
     stream.set_write_timeout(Some(timeout))?;
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');

@@ -79,15 +79,16 @@ impl PlanError {
 
     /// What an operator can do.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Malformed { .. } => "check the log file with mysqlbinlog",
             Self::Unsupported { .. } => "leave the table out, or change the column's type at the source",
             Self::ColumnCount { .. } | Self::ColumnType { .. } => {
                 "the table was changed after this event was logged, or the tables differ: \
                  set binlog_row_metadata=FULL at the source so that the log itself names its columns"
             }
-        }
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::charset::Charset;
+pub use super::compile::{PlanError, has_full_names};
 use crate::schema::TableDef;
 
 /// Everything that reading and rendering a row of one table map needs, worked out once.
@@ -279,4 +280,16 @@ pub enum Cell {
         /// One past the last byte.
         end: u32,
     },
+}
+
+impl Cell {
+    /// The value's bytes in `rows`; `None` for NULL and for absent columns.
+    #[inline]
+    #[must_use]
+    pub fn bytes(self, rows: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::At { start, end } => rows.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?),
+            Self::Absent | Self::Null => None,
+        }
+    }
 }

@@ -48,6 +48,45 @@ pub fn split(
     Ok(end)
 }
 
+/// Calls `each` with the cells of every row of an event: those of the before image and those of the after image.
+///
+/// # Errors
+/// As [`split`], and whatever `each` returns.
+pub fn for_each(
+    plan: &TablePlan,
+    event: &RowsEvent<'_>,
+    before: &mut Vec<Cell>,
+    after: &mut Vec<Cell>,
+    mut each: impl FnMut(&[Cell], &[Cell]) -> Result<(), RowError>,
+) -> Result<(), RowError> {
+    let mut offset = 0;
+    loop {
+        offset = split(plan, event, offset, before, after)?;
+        each(before, after)?;
+        if offset >= event.rows.len() {
+            return Ok(());
+        }
+    }
+}
+
+/// How many rows an event has.
+///
+/// # Errors
+/// As [`split`].
+pub fn count(
+    plan: &TablePlan,
+    event: &RowsEvent<'_>,
+    before: &mut Vec<Cell>,
+    after: &mut Vec<Cell>,
+) -> Result<u64, RowError> {
+    let mut count = 0;
+    for_each(plan, event, before, after, |_, _| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
 /// Cuts one image.
 fn image(
     plan: &TablePlan,

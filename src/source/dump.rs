@@ -109,6 +109,9 @@ async fn request(
     from: &LogPosition,
 ) -> Result<(), Failure> {
     let pos = u32::try_from(from.pos).map_err(|_| Failure::PositionTooLarge(from.clone()))?;
+    if config.server_id == 0 || config.server_id == info.server_id {
+        return Err(Failure::ServerId(config.server_id));
+    }
     register(conn, config, info).await?;
     let flags = match info.flavor {
         Flavor::MySql => BinlogDumpFlags::empty(),

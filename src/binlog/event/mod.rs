@@ -17,12 +17,18 @@ mod query;
 mod rotate;
 mod rows;
 mod rows_query;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+pub(crate) mod samples;
 mod table_map;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;
 mod user_var;
 mod xid;
 
 use super::error::EventError;
-use super::header::{ChecksumAlgorithm, EventFlags, EventType, RawEvent};
+use super::header::{ChecksumAlgorithm, EventType, RawEvent};
 use crate::gtid::Gtid;
 use crate::wire::{self, Parsed};
 
@@ -71,7 +77,7 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
         EventType::MARIA_BINLOG_CHECKPOINT => maria::parse_checkpoint(body).map(Event::BinlogCheckpoint),
         EventType::MARIA_ANNOTATE_ROWS => Ok(Event::RowsQuery(body)),
         EventType::IGNORABLE => Ok(Event::Ignorable),
-        _ if event_type.name().is_none() && header.flags.has(EventFlags::IGNORABLE) => Ok(Event::Ignorable),
+        _ if policy::may_be_ignored(header) => Ok(Event::Ignorable),
         _ => Ok(Event::Other),
     };
     parsed.map_err(|error| in_body(event_type, body, error))
@@ -240,6 +246,25 @@ pub struct SessionContext<'a> {
     /// MariaDB's Q_CHARACTER_SET_COLLATIONS: pairs of character set (default collation id) and collation id, each
     /// two bytes, little endian.
     pub character_set_collations: Option<&'a [u8]>,
+    /// The session's `enable_cascade_triggers` (MySQL 9.7).
+    pub enable_cascade_triggers: Option<bool>,
+    /// MariaDB's Q_GTID_FLAGS3: START_ALTER, COMMIT_ALTER, ROLLBACK_ALTER bits of an ALTER TABLE that is logged twice.
+    pub gtid_flags3: Option<u8>,
+}
+
+impl SessionContext<'_> {
+    /// MariaDB, `binlog_alter_two_phase`: the ALTER has begun. It takes effect only when it is logged again.
+    pub const START_ALTER: u8 = 2;
+    /// The ALTER that began earlier has succeeded.
+    pub const COMMIT_ALTER: u8 = 4;
+    /// The ALTER that began earlier has failed: nothing is changed.
+    pub const ROLLBACK_ALTER: u8 = 8;
+
+    /// Whether the statement is to be run. The first and the failing half of a two-phase ALTER TABLE are not.
+    #[must_use]
+    pub fn takes_effect(&self) -> bool {
+        self.gtid_flags3.is_none_or(|flags| flags & (Self::START_ALTER | Self::ROLLBACK_ALTER) == 0)
+    }
 }
 
 /// INTVAR_EVENT: a number for the statement that follows.
