@@ -101,7 +101,7 @@ impl PlanCache {
         };
         TablePlan::compile(map, def).map_err(|error| ResolveError::Unfit {
             what: error.to_string(),
-            hint: Some(error.hint().to_owned()),
+            hint: error.hint(),
         })
     }
 }

@@ -23,19 +23,14 @@ impl Catalog for SourceNames {
     fn table(&mut self, database: &str, table: &str) -> Result<Option<TableDef>, SinkError> {
         let Self { catalog, runtime } = self;
         runtime.block_on(async {
-            let columns = catalog.query(&schema::columns_sql(database, table)).await.map_err(failed)?;
-            if columns.rows.is_empty() {
-                return Ok(None);
-            }
-            let keys = catalog.query(&schema::keys_sql(database, table)).await.map_err(failed)?;
-            TableDef::from_rows(database, table, &columns.rows, &keys.rows).map(Some).map_err(|error| {
-                SinkError::Rejected {
-                    code: None,
-                    what: format!("the source's catalog cannot be understood: {error}"),
-                    table: Some(format!("{database}.{table}")),
-                    hint: None,
-                    at: None,
-                }
+            let columns = catalog.query(&schema::columns_query(database, table)).await.map_err(failed)?;
+            let keys = catalog.query(&schema::keys_query(database, table)).await.map_err(failed)?;
+            TableDef::from_rows(database, table, &columns.rows, &keys.rows).map_err(|error| SinkError::Rejected {
+                code: None,
+                what: format!("the source's catalog cannot be understood: {error}"),
+                table: Some(format!("{database}.{table}")),
+                hint: None,
+                at: None,
             })
         })
     }

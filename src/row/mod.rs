@@ -16,13 +16,11 @@ mod split;
 mod temporal;
 pub(crate) mod text;
 pub mod value;
-mod walk;
 
 pub use compile::{PlanError, has_full_names};
 pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
 pub use split::{count, for_each, split};
 pub use value::Value;
-pub use walk::{count, for_each};
 
 use crate::disposition::Disposition;
 
