@@ -20,4 +20,5 @@ pub mod schema;
 pub mod secret;
 pub mod sink;
 pub mod statement;
+pub mod store;
 pub mod wire;
