@@ -15,6 +15,7 @@ pub mod change;
 pub mod disposition;
 pub mod gtid;
 pub mod position;
+pub mod relay;
 pub mod row;
 pub mod schema;
 pub mod secret;
