@@ -76,6 +76,44 @@ pub struct ColumnPlan {
     pub(crate) text: TextForm,
     /// A type of MariaDB that travels as BINARY.
     pub(crate) disguise: Option<Disguise>,
+    /// `,"name":`, ready to copy in one piece.
+    pub(crate) comma_key: PaddedKey,
+}
+
+/// Bytes of a [`PaddedKey`] that are copied without asking for their number.
+const KEY_LANES: usize = 32;
+
+/// A key with a comma before it. Short keys, which is nearly all, are copied in blocks of fixed size and cut back, which is
+/// several times faster than a copy of their own length.
+#[derive(Debug, Clone)]
+pub(crate) struct PaddedKey {
+    start: [u8; KEY_LANES],
+    whole: Vec<u8>,
+}
+
+impl PaddedKey {
+    fn new(json_key: &[u8]) -> Self {
+        let mut whole = vec![b','];
+        whole.extend_from_slice(json_key);
+        let mut start = [0; KEY_LANES];
+        for (place, byte) in start.iter_mut().zip(&whole) {
+            *place = *byte;
+        }
+        Self { start, whole }
+    }
+
+    /// Appends `,"name":`.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let length = self.whole.len();
+        if length <= KEY_LANES {
+            let end = out.len() + length;
+            out.extend_from_slice(&self.start);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(&self.whole);
+        }
+    }
 }
 
 impl ColumnPlan {
@@ -85,8 +123,10 @@ impl ColumnPlan {
         let mut json_key = Vec::with_capacity(name.len() + 3);
         text::json_string(name.as_bytes(), &mut json_key);
         json_key.push(b':');
+        let comma_key = PaddedKey::new(&json_key);
         Self {
             name,
+            comma_key,
             json_key,
             kind,
             unsigned,

@@ -6,9 +6,10 @@
 use super::value;
 use crate::binlog::event::{QueryEvent, RowsKind};
 use crate::change::{GroupEnd, TransactionMeta};
+use crate::gtid::Gtid;
 use crate::row::charset::Charset;
-use crate::row::text::{base64, json_string};
-use crate::row::{self, Cell, RowError, TablePlan};
+use crate::row::text::{base64, json_escaped, json_string};
+use crate::row::{self, Cell, ColumnPlan, RowError, TablePlan};
 use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify};
 
@@ -35,22 +36,30 @@ impl Renderer for JsonRenderer {
         _continued: bool,
         _out: &mut Vec<u8>,
     ) -> Result<(), RenderError> {
-        use std::io::Write as _;
         self.place.clear();
-        self.place.extend_from_slice(br#","position":"#);
-        json_string(transaction.start.to_string().as_bytes(), &mut self.place);
+        self.place.extend_from_slice(br#","position":""#);
+        json_escaped(transaction.start.file.as_bytes(), &mut self.place);
+        self.place.push(b':');
+        self.place.extend_from_slice(itoa::Buffer::new().format(transaction.start.pos).as_bytes());
+        self.place.push(b'"');
         if let Some(gtid) = &transaction.gtid {
-            // Writing into a vector cannot fail.
-            let _ = write!(self.place, r#","gtid":"{gtid}""#);
+            self.place.extend_from_slice(br#","gtid":""#);
+            write_gtid(gtid, &mut self.place);
+            self.place.push(b'"');
         }
         Ok(())
     }
 
     fn rows(&mut self, context: &RowsContext<'_>, out: &mut Vec<u8>) -> Result<u64, RenderError> {
-        self.render_rows(context, out).map_err(|error| RenderError {
-            what: error.to_string(),
-            hint: matches!(error, RowError::Charset { .. })
-                .then(|| "convert the column to utf8mb4, or leave the table out".to_owned()),
+        let complete = out.len();
+        self.render_rows(context, out).map_err(|error| {
+            // No half of a line, and no half of an event.
+            out.truncate(complete);
+            RenderError {
+                what: error.to_string(),
+                hint: matches!(error, RowError::Charset { .. })
+                    .then(|| "convert the column to utf8mb4, or leave the table out".to_owned()),
+            }
         })
     }
 
@@ -156,9 +165,8 @@ impl JsonRenderer {
             RowsKind::Delete => values.key_and_data(before, &[], scratch, out)?,
             RowsKind::Update => {
                 values.key_and_data(after, before, scratch, out)?;
-                out.extend_from_slice(br#","old":{"#);
+                out.extend_from_slice(br#","old":"#);
                 values.changed(before, after, scratch, out)?;
-                out.push(b'}');
             }
         }
         out.extend_from_slice(b"}\n");
@@ -184,6 +192,26 @@ impl JsonRenderer {
         }
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// A GTID's text; the common form without the formatting machinery, since it is made for every transaction.
+fn write_gtid(gtid: &Gtid, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let Gtid::MySql { uuid, tag: None, gno } = gtid else {
+        // Writing into a vector cannot fail.
+        let _ = write!(out, "{gtid}");
+        return;
+    };
+    for (index, byte) in uuid.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
+    }
+    out.push(b':');
+    out.extend_from_slice(itoa::Buffer::new().format(*gno).as_bytes());
 }
 
 /// Text of a statement in the character set of its session; bytes that are none are marked.
@@ -222,22 +250,21 @@ impl Values<'_> {
             if place > 0 {
                 out.push(b',');
             }
-            self.value(*index, pick(*index), scratch, out)?;
+            if let Some(column) = self.plan.columns.get(*index) {
+                self.cell(column, pick(*index), scratch, out)?;
+            }
         }
-        out.extend_from_slice(br#"],"data":{"#);
-        let mut first = true;
+        out.extend_from_slice(br#"],"data":"#);
+        // Each key brings its comma; the first one's gives way to the brace.
+        let brace = out.len();
         for (index, column) in self.plan.columns.iter().enumerate() {
             let cell = pick(index);
-            if cell == Cell::Absent {
-                continue;
+            if cell != Cell::Absent {
+                column.comma_key.write(out);
+                self.cell(column, cell, scratch, out)?;
             }
-            if !first {
-                out.push(b',');
-            }
-            first = false;
-            out.extend_from_slice(&column.json_key);
-            self.value(index, cell, scratch, out)?;
         }
+        open_brace(brace, out);
         out.push(b'}');
         Ok(())
     }
@@ -250,20 +277,16 @@ impl Values<'_> {
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<(), RowError> {
-        let mut first = true;
-        for (index, (old, new)) in before.iter().zip(after).enumerate() {
+        let brace = out.len();
+        for (column, (old, new)) in self.plan.columns.iter().zip(before.iter().zip(after)) {
             if *old == Cell::Absent || *new == Cell::Absent || self.same(*old, *new) {
                 continue;
             }
-            if !first {
-                out.push(b',');
-            }
-            first = false;
-            if let Some(column) = self.plan.columns.get(index) {
-                out.extend_from_slice(&column.json_key);
-            }
-            self.value(index, *old, scratch, out)?;
+            column.comma_key.write(out);
+            self.cell(column, *old, scratch, out)?;
         }
+        open_brace(brace, out);
+        out.push(b'}');
         Ok(())
     }
 
@@ -273,13 +296,22 @@ impl Values<'_> {
     }
 
     #[inline]
-    fn value(&self, index: usize, cell: Cell, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), RowError> {
-        match (self.plan.columns.get(index), cell.bytes(self.rows)) {
-            (Some(column), Some(bytes)) => value::write(column, bytes, scratch, out),
-            _ => {
+    fn cell(&self, column: &ColumnPlan, cell: Cell, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), RowError> {
+        match cell.bytes(self.rows) {
+            Some(bytes) => value::write(column, bytes, scratch, out),
+            None => {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
         }
+    }
+}
+
+/// Makes the comma at `at` an opening brace; appends one if nothing was written.
+#[inline]
+fn open_brace(at: usize, out: &mut Vec<u8>) {
+    match out.get_mut(at) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
     }
 }

@@ -6,7 +6,7 @@ use crate::row::charset::{Charset, TextError};
 use crate::row::float::{Whole, write_double, write_float};
 use crate::row::plan::{Disguise, TextForm};
 use crate::row::text::{base64, json_escaped, json_string, json_utf8};
-use crate::row::{ColumnPlan, RowError, Value, json, spatial};
+use crate::row::{ColumnKind, ColumnPlan, RowError, Value, json, spatial};
 
 fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -25,6 +25,11 @@ pub(super) fn write(
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<(), RowError> {
+    // The kinds that most columns are, without the way round through a value.
+    match column.kind {
+        ColumnKind::Text { .. } | ColumnKind::Blob { .. } => return write_text(column, bytes, out),
+        _ => {}
+    }
     match column.value_in(bytes, scratch)? {
         Value::Int(value) => integer(value, out),
         Value::UInt(value) => integer(value, out),
