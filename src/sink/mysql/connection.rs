@@ -93,11 +93,6 @@ impl Connection {
         Ok(Self { conn, handle: handle.clone(), patience })
     }
 
-    /// The server's own number for this connection.
-    pub(super) fn id(&self) -> u32 {
-        self.conn.id()
-    }
-
     /// Sends one statement and waits for its end; rows it returns are dropped.
     pub(super) fn execute(&mut self, sql: &[u8]) -> Result<Answer, Fault> {
         let conn = &mut self.conn;
