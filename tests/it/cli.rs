@@ -211,6 +211,20 @@ fn reset_forgets_progress_and_keeps_the_connection() {
 }
 
 #[test]
+fn progress_stays_where_the_target_that_shares_it_cannot_be_reached() {
+    let home = Home::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sink = format!("mysql://u@127.0.0.1:{port}/");
+    home.run(&["change-master", "--master-host", "db1", "--master-user", "u", "--sink", &sink]).ok();
+    home.progress("mysql-bin.000003", 1000);
+    for args in [&["reset"][..], &["reset", "--all"], &["change-master", "--master-host", "db2"]] {
+        home.run(args).fails(1, &["nothing was changed", &port.to_string(), "hint: make the target reachable"]);
+    }
+    assert_eq!(home.applied().as_deref(), Some("mysql-bin.000003:1000"));
+    assert_eq!(home.option("source_host").as_deref(), Some("db1"));
+}
+
+#[test]
 fn reset_all_forgets_the_channel() {
     let home = Home::with_progress();
     home.run(&["reset", "--all"]).ok();
