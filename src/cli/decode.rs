@@ -59,7 +59,8 @@ impl Bar {
     fn new(files: &[PathBuf]) -> Self {
         // What is printed on the terminal would tear the bar apart.
         let shown = io::stderr().is_terminal() && !io::stdout().is_terminal();
-        let sizes = files.iter().map(|file| fs::metadata(file).ok().filter(|file| file.is_file()).map(|file| file.len()));
+        let sizes =
+            files.iter().map(|file| fs::metadata(file).ok().filter(|file| file.is_file()).map(|file| file.len()));
         let total = sizes.sum::<Option<u64>>();
         let bar = match total {
             _ if !shown => ProgressBar::hidden(),

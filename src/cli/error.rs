@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::control::ControlError;
 use crate::options::OptionError;
-use crate::store::{DataDirError, LockError, StoreError};
+use crate::store::{DataDirError, StoreError};
 
 /// An error of the command line's own, with what to do about it.
 #[derive(Debug)]
@@ -61,9 +61,6 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
         }
         if let Some(option) = cause.downcast_ref::<OptionError>() {
             return option.hint().into_iter().collect();
-        }
-        if let Some(LockError::Held { .. }) = cause.downcast_ref() {
-            return vec!["stop it first: replicate stop".to_owned()];
         }
         if let Some(DataDirError::Io { .. }) = cause.downcast_ref() {
             return vec!["choose another directory with --data-dir or REPLICATE_DATA_DIR".to_owned()];

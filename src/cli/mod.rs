@@ -18,6 +18,7 @@ mod signals;
 mod start;
 mod status;
 mod stop;
+mod target;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

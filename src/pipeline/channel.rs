@@ -243,7 +243,9 @@ impl Applier {
             let applied_before = self.monitor.status().sink.events;
             let result = self.once(&mut sink, runtime);
             let Err(error) = result else { break Ok(()) };
-            if self.signals.stopping() && matches!(error, ChannelError::Apply(ApplyError::Sink { error: SinkError::Cancelled, .. })) {
+            if self.signals.stopping()
+                && matches!(error, ChannelError::Apply(ApplyError::Sink { error: SinkError::Cancelled, .. }))
+            {
                 break Ok(());
             }
             self.note_error(&error);

@@ -457,8 +457,12 @@ fn next_position(stream: &mut Stream, raw: &RawEvent<'_>) -> Result<LogPosition,
     match raw.header.event_type {
         EventType::FORMAT_DESCRIPTION => {
             let format = FormatDescription::parse(raw).map_err(damaged)?;
-            raw.verify_checksum(if format.has_checksum_tail() { ChecksumAlgorithm::Crc32 } else { ChecksumAlgorithm::Off })
-                .map_err(damaged)?;
+            raw.verify_checksum(if format.has_checksum_tail() {
+                ChecksumAlgorithm::Crc32
+            } else {
+                ChecksumAlgorithm::Off
+            })
+            .map_err(damaged)?;
             stream.format = format;
         }
         EventType::ROTATE => {
