@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::applier::{self, ApplierOptions};
 use super::channel_error::ChannelError;
+use super::dispatch::Counts;
 use super::error::ApplyError;
 use super::monitor::Monitor;
 use super::observer::ChannelObserver;
@@ -29,7 +30,7 @@ use crate::source::SourceConfig;
 use crate::status::state;
 use crate::store::{ChannelDir, ErrorKind, Mark, Store};
 
-/// How long one wait for the relay log's first file lasts.
+/// How often flags are looked at where nothing wakes a task.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The longest wait before a sink that failed is tried again.
@@ -113,8 +114,8 @@ pub async fn run<S: Sink + 'static>(
     signals.proceed.send_replace(true);
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let mut received = tokio::spawn(receiver.run(receiver_stop));
-    let log_wake = signals.clone();
-    let (mut receiver_error, mut receiver_done) = (None, false);
+    let (mut receiver_error, mut receiver_done, mut caught_up) = (None, false, false);
+    let mut look = tokio::time::interval(POLL);
     let result = loop {
         tokio::select! {
             result = &mut applied => break join(result),
@@ -122,9 +123,15 @@ pub async fn run<S: Sink + 'static>(
                 receiver_done = true;
                 receiver_error = flatten(result).err();
                 // The applier finishes what is there.
-                log_wake.drained.store(true, Ordering::Release);
+                signals.drained.store(true, Ordering::Release);
             }
             _ = stop_now.wait_for(|stop| *stop), if !signals.stopping() => signals.stop(),
+            _ = look.tick(), if !signals.stopping() => {
+                if shared.is_caught_up() {
+                    caught_up = true;
+                    signals.stop();
+                }
+            }
         }
     };
     stop_receiver.send_replace(true);
@@ -134,7 +141,7 @@ pub async fn run<S: Sink + 'static>(
     result?;
     match receiver_error {
         Some(error) => Err(error),
-        None if signals.caught_up.load(Ordering::Relaxed) => Ok(ExitReason::CaughtUp),
+        None if caught_up => Ok(ExitReason::CaughtUp),
         None => Ok(ExitReason::Stopped),
     }
 }
@@ -159,7 +166,8 @@ fn prepare(
         if progress.source_uuid.is_some() {
             shared.source_uuid.get_or_init(|| progress.source_uuid.clone());
         }
-        monitor.applied(Some(&progress.position), &super::dispatch::Counts::default());
+        monitor.applied(Some(&progress.position), &Counts::default());
+        shared.set_applied(&progress.position);
         monitor.durable(&progress.position);
         if relay.log().end().is_some() && relay.log().locate(&progress.position)?.is_none() {
             tracing::warn!(position = %progress.position, "the relay log does not hold the applied position: fetching it anew");
@@ -188,25 +196,18 @@ fn prepare(
 
 /// Flags between the channel's tasks.
 #[derive(Debug, Clone)]
-pub(super) struct Signals {
+struct Signals {
     /// The applier is to end behind the transaction under way.
-    pub(super) stop: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     /// The receiver writes no more: the applier ends where the relay log does.
-    pub(super) drained: Arc<AtomicBool>,
-    /// The goal of `--until-caught-up` is reached.
-    pub(super) caught_up: Arc<AtomicBool>,
+    drained: Arc<AtomicBool>,
     /// The relay log is in order: the applier may read it.
     proceed: watch::Sender<bool>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self {
-            stop: Arc::default(),
-            drained: Arc::default(),
-            caught_up: Arc::default(),
-            proceed: watch::Sender::new(false),
-        }
+        Self { stop: Arc::default(), drained: Arc::default(), proceed: watch::Sender::new(false) }
     }
 }
 
@@ -314,7 +315,6 @@ impl Applier {
             Arc::clone(&self.log),
             Arc::clone(&self.monitor),
             Arc::clone(&self.shared),
-            self.signals.clone(),
         );
         applier::run(&mut input, sink, options, &observer)?;
         Ok(())

@@ -4,7 +4,7 @@
 //! the transaction that was under way is cut off the relay log and asked for again from its beginning, so the relay
 //! log holds whole transactions only. Manual: "Replication Threads", "COM_BINLOG_DUMP".
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -41,6 +41,25 @@ pub struct Shared {
     pub source_uuid: OnceLock<Option<String>>,
     /// Where `--until-caught-up` ends: the source's end of log at the first connection.
     pub goal: OnceLock<LogPosition>,
+    /// How far the sink has it durably.
+    pub applied: Mutex<Option<LogPosition>>,
+}
+
+impl Shared {
+    /// Records how far the sink has it durably.
+    pub fn set_applied(&self, position: &LogPosition) {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(position.clone());
+    }
+
+    /// Whether the sink has everything that the source had at the first connection.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.goal.get(), &*applied) {
+            (Some(goal), Some(applied)) => applied >= goal,
+            _ => false,
+        }
+    }
 }
 
 /// Fetches the source's log.
