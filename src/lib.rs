@@ -12,6 +12,7 @@
 
 pub mod binlog;
 pub mod change;
+pub mod cli;
 pub mod control;
 pub mod disposition;
 pub mod gtid;

@@ -12,7 +12,7 @@
 
 use super::error::EventError;
 use super::event::{self, FormatDescription};
-use super::header::{EventFlags, EventHeader, EventType};
+use super::header::{EventHeader, EventType};
 use crate::change::GroupEnd;
 use crate::statement::{StatementKind, classify};
 
@@ -184,8 +184,7 @@ impl Grouper {
             | EventType::HEARTBEAT_V2
             | EventType::SLAVE
             | EventType::MARIA_GTID_LIST
-            | EventType::MARIA_BINLOG_CHECKPOINT
-            | EventType::MARIA_START_ENCRYPTION => Role::Outside,
+            | EventType::MARIA_BINLOG_CHECKPOINT => Role::Outside,
             _ => self.other(header),
         })
     }
@@ -216,7 +215,7 @@ impl Grouper {
             | EventType::BEGIN_LOAD_QUERY
             | EventType::APPEND_BLOCK => Role::Part,
             EventType::TRANSACTION_CONTEXT | EventType::VIEW_CHANGE | EventType::IGNORABLE => self.annotation(),
-            _ if header.event_type.name().is_none() && header.flags.has(EventFlags::IGNORABLE) => self.annotation(),
+            _ if event::policy::may_be_ignored(header) => self.annotation(),
             // Whole groups, and what no one knows: the decoder decides.
             _ => Role::Alone,
         }
@@ -225,5 +224,266 @@ impl Grouper {
     /// An event without data belongs to the group it stands in, and opens none.
     fn annotation(&self) -> Role {
         if self.in_group() { Role::Part } else { Role::Outside }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::binlog::event::{RowsEvent, samples};
+    use crate::binlog::header::ChecksumAlgorithm;
+    use crate::binlog::{HEADER_LEN, RawEvent};
+
+    const FIRST: Step = Step::Inside { first: true };
+    const INSIDE: Step = Step::Inside { first: false };
+
+    const fn ends(first: bool, end: GroupEnd) -> Step {
+        Step::Ends { first, end }
+    }
+
+    /// An event as the grouper sees it.
+    struct Seen(EventType, Vec<u8>);
+
+    fn plain(event_type: EventType) -> Seen {
+        Seen(event_type, Vec::new())
+    }
+
+    fn query(statement: &str) -> Seen {
+        let mut body = vec![0; 13];
+        body.push(0);
+        body.extend_from_slice(statement.as_bytes());
+        Seen(EventType::QUERY, body)
+    }
+
+    fn xid(number: u64) -> Seen {
+        Seen(EventType::XID, number.to_le_bytes().to_vec())
+    }
+
+    fn maria_gtid(standalone: bool) -> Seen {
+        let mut body = vec![0; 13];
+        body[12] = u8::from(standalone);
+        Seen(EventType::MARIA_GTID, body)
+    }
+
+    fn rows(flags: u16) -> Seen {
+        let mut body = vec![1, 0, 0, 0, 0, 0];
+        body.extend_from_slice(&flags.to_le_bytes());
+        Seen(EventType::WRITE_ROWS_V1, body)
+    }
+
+    fn description(created: u32) -> Seen {
+        let mut body = vec![0; 52];
+        body.extend_from_slice(&created.to_le_bytes());
+        Seen(EventType::FORMAT_DESCRIPTION, body)
+    }
+
+    fn fed(grouper: &mut Grouper, Seen(event_type, body): &Seen) -> Fed {
+        let fde = FormatDescription::preliminary(ChecksumAlgorithm::Off);
+        let mut header = EventHeader::read(&[0; HEADER_LEN]).unwrap();
+        header.event_type = *event_type;
+        let body = if grouper.needs_body(*event_type) { body.as_slice() } else { &[] };
+        grouper.feed(&header, body, &fde).unwrap()
+    }
+
+    /// Feeds the events to a new grouper; no group may be abandoned.
+    fn steps(events: &[Seen]) -> Vec<Step> {
+        let mut grouper = Grouper::new();
+        events
+            .iter()
+            .map(|event| {
+                let fed = fed(&mut grouper, event);
+                assert!(!fed.abandoned);
+                assert!(fed.step == Step::Outside || grouper.in_group() == matches!(fed.step, Step::Inside { .. }));
+                fed.step
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_transaction_runs_from_its_gtid_to_its_xid() {
+        let events = [
+            plain(EventType::FORMAT_DESCRIPTION),
+            plain(EventType::PREVIOUS_GTIDS),
+            plain(EventType::ANONYMOUS_GTID),
+            query("BEGIN"),
+            plain(EventType::TABLE_MAP),
+            rows(RowsEvent::STMT_END),
+            query("SAVEPOINT `a`"),
+            query("ROLLBACK TO `a`"),
+            xid(7),
+            plain(EventType::ROTATE),
+        ];
+        let end = ends(false, GroupEnd::Xid(7));
+        let expected =
+            [Step::Outside, Step::Outside, FIRST, INSIDE, INSIDE, INSIDE, INSIDE, INSIDE, end, Step::Outside];
+        assert_eq!(steps(&events), expected);
+    }
+
+    #[test]
+    fn statements_without_begin_are_groups_of_their_own() {
+        let standalone = ends(false, GroupEnd::Standalone);
+        assert_eq!(steps(&[plain(EventType::GTID), query("CREATE DATABASE x")]), [FIRST, standalone]);
+        assert_eq!(steps(&[query("CREATE DATABASE x")]), [ends(true, GroupEnd::Standalone)]);
+        let values = [plain(EventType::INTVAR), plain(EventType::RAND), query("insert into t values (rand())")];
+        assert_eq!(steps(&values), [FIRST, INSIDE, standalone]);
+        let payload = [plain(EventType::GTID), plain(EventType::TRANSACTION_PAYLOAD)];
+        assert_eq!(steps(&payload), [FIRST, standalone]);
+        assert_eq!(steps(&[plain(EventType::GTID), plain(EventType::INCIDENT)]), [FIRST, standalone]);
+    }
+
+    #[test]
+    fn commit_and_rollback_statements_end_a_group_in_any_case() {
+        for (statement, end) in [
+            ("COMMIT", GroupEnd::Commit),
+            ("commit", GroupEnd::Commit),
+            ("ROLLBACK", GroupEnd::Rollback),
+            ("rollback /* x */", GroupEnd::Rollback),
+        ] {
+            let events = [query("begin"), query("insert into m values (1)"), query(statement)];
+            assert_eq!(steps(&events), [FIRST, INSIDE, ends(false, end)], "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_table_created_from_a_select_does_not_end_its_transaction() {
+        let events = [
+            plain(EventType::GTID),
+            query("BEGIN"),
+            query("CREATE TABLE `cs` (`id` int) START TRANSACTION"),
+            plain(EventType::TABLE_MAP),
+            rows(RowsEvent::STMT_END),
+            xid(1),
+        ];
+        assert_eq!(steps(&events).last(), Some(&ends(false, GroupEnd::Xid(1))));
+        assert!(steps(&events)[1..5].iter().all(|step| *step == INSIDE));
+    }
+
+    #[test]
+    fn mariadb_opens_transactions_without_begin() {
+        let events =
+            [maria_gtid(false), plain(EventType::MARIA_ANNOTATE_ROWS), plain(EventType::TABLE_MAP), rows(1), xid(3)];
+        assert_eq!(steps(&events), [FIRST, INSIDE, INSIDE, INSIDE, ends(false, GroupEnd::Xid(3))]);
+        let events = [maria_gtid(false), query("insert into m values (1)"), query("COMMIT")];
+        assert_eq!(steps(&events), [FIRST, INSIDE, ends(false, GroupEnd::Commit)]);
+        assert_eq!(steps(&[maria_gtid(true), query("DROP TABLE t")]), [FIRST, ends(false, GroupEnd::Standalone)]);
+        let dummy = query("# Dummy event replacing event type 163 that slave cannot handle.");
+        assert_eq!(steps(&[dummy]), [Step::Outside]);
+    }
+
+    #[test]
+    fn xa_transactions_end_when_prepared_and_again_when_decided() {
+        let standalone = ends(false, GroupEnd::Standalone);
+        let mysql = [
+            plain(EventType::GTID),
+            query("XA START X'61',X'',1"),
+            plain(EventType::TABLE_MAP),
+            rows(RowsEvent::STMT_END),
+            query("XA END X'61',X'',1"),
+            plain(EventType::XA_PREPARE),
+        ];
+        assert_eq!(steps(&mysql), [FIRST, INSIDE, INSIDE, INSIDE, INSIDE, standalone]);
+        let mariadb = [
+            maria_gtid(false),
+            plain(EventType::TABLE_MAP),
+            rows(1),
+            query("XA END 'a'"),
+            plain(EventType::XA_PREPARE),
+        ];
+        assert_eq!(steps(&mariadb), [FIRST, INSIDE, INSIDE, INSIDE, standalone]);
+        for decided in ["XA COMMIT X'61',X'',1", "XA ROLLBACK X'61',X'',1"] {
+            assert_eq!(steps(&[plain(EventType::GTID), query(decided)]), [FIRST, standalone]);
+            assert_eq!(steps(&[maria_gtid(false), query(decided)]), [FIRST, standalone]);
+        }
+    }
+
+    #[test]
+    fn row_events_without_begin_end_with_their_statement() {
+        let events = [plain(EventType::TABLE_MAP), rows(0), plain(EventType::TABLE_MAP), rows(RowsEvent::STMT_END)];
+        assert_eq!(steps(&events), [FIRST, INSIDE, INSIDE, ends(false, GroupEnd::Standalone)]);
+    }
+
+    #[test]
+    fn load_data_belongs_to_its_statement() {
+        let standalone = ends(false, GroupEnd::Standalone);
+        let events = [EventType::BEGIN_LOAD_QUERY, EventType::APPEND_BLOCK, EventType::EXECUTE_LOAD_QUERY].map(plain);
+        assert_eq!(steps(&events), [FIRST, INSIDE, standalone]);
+        let events = [query("BEGIN"), plain(EventType::BEGIN_LOAD_QUERY), plain(EventType::EXECUTE_LOAD_QUERY), xid(1)];
+        assert_eq!(steps(&events), [FIRST, INSIDE, INSIDE, ends(false, GroupEnd::Xid(1))]);
+    }
+
+    #[test]
+    fn a_new_group_inside_another_abandons_it() {
+        for (open, next) in [
+            ([plain(EventType::GTID), query("BEGIN")], plain(EventType::GTID)),
+            ([plain(EventType::GTID), query("BEGIN")], query("BEGIN")),
+            ([maria_gtid(false), plain(EventType::TABLE_MAP)], maria_gtid(true)),
+        ] {
+            let mut grouper = Grouper::new();
+            for event in &open {
+                fed(&mut grouper, event);
+            }
+            assert_eq!(fed(&mut grouper, &next), Fed { step: FIRST, abandoned: true });
+            assert!(grouper.in_group());
+        }
+    }
+
+    #[test]
+    fn only_the_first_file_of_a_restarted_server_abandons_a_group() {
+        let mut grouper = Grouper::new();
+        fed(&mut grouper, &query("BEGIN"));
+        for event in [plain(EventType::STOP), plain(EventType::ROTATE), description(0)] {
+            assert_eq!(fed(&mut grouper, &event), Fed { step: Step::Outside, abandoned: false });
+            assert!(grouper.in_group());
+        }
+        assert_eq!(fed(&mut grouper, &description(1)), Fed { step: Step::Outside, abandoned: true });
+        assert!(!grouper.in_group());
+        assert_eq!(fed(&mut grouper, &description(1)), Fed { step: Step::Outside, abandoned: false });
+    }
+
+    #[test]
+    fn an_unknown_event_reaches_the_decoder_as_a_group() {
+        assert_eq!(steps(&[plain(EventType(99))]), [ends(true, GroupEnd::Standalone)]);
+        assert_eq!(steps(&[query("BEGIN"), plain(EventType(99)), xid(1)])[1], INSIDE);
+    }
+
+    #[test]
+    fn bodies_are_asked_for_only_where_they_are_read() {
+        let mut grouper = Grouper::new();
+        assert!(grouper.needs_body(EventType::QUERY) && grouper.needs_body(EventType::WRITE_ROWS));
+        assert!(!grouper.needs_body(EventType::TABLE_MAP) && !grouper.needs_body(EventType::GTID));
+        fed(&mut grouper, &query("BEGIN"));
+        assert!(!grouper.needs_body(EventType::WRITE_ROWS) && grouper.needs_body(EventType::XID));
+    }
+
+    #[test]
+    fn events_of_real_servers_form_groups() {
+        let fde = samples::description("MYSQL");
+        let mut grouper = Grouper::new();
+        let mut step = |hex: &str| {
+            let bytes = samples::bytes(hex);
+            let (raw, _) = RawEvent::cut(&bytes).unwrap();
+            grouper.feed(&raw.header, raw.body(fde.checksum).unwrap(), &fde).unwrap().step
+        };
+        assert_eq!(step(samples::GTID), FIRST);
+        assert_eq!(step(samples::CREATE_DATABASE), ends(false, GroupEnd::Standalone));
+        assert_eq!(step(samples::GTID_TAGGED), FIRST);
+        assert_eq!(step(samples::BEGIN), INSIDE);
+        assert_eq!(step(samples::WRITE_ROWS), INSIDE);
+        assert_eq!(step(samples::XID), ends(false, GroupEnd::Xid(12)));
+        assert_eq!(step(samples::MARIA_GTID_STANDALONE), FIRST);
+        assert_eq!(step(samples::MARIA_COMMIT_ALTER), ends(false, GroupEnd::Standalone));
+    }
+
+    #[test]
+    fn a_damaged_body_is_an_error_and_changes_nothing() {
+        let fde = FormatDescription::preliminary(ChecksumAlgorithm::Off);
+        let mut grouper = Grouper::new();
+        let mut header = EventHeader::read(&[0; HEADER_LEN]).unwrap();
+        for event_type in [EventType::QUERY, EventType::XID, EventType::MARIA_GTID, EventType::UPDATE_ROWS] {
+            header.event_type = event_type;
+            assert!(grouper.feed(&header, &[1, 2], &fde).is_err());
+            assert!(!grouper.in_group());
+        }
     }
 }

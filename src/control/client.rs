@@ -5,19 +5,26 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::address::Address;
 use super::{ControlError, Request, Response};
+use crate::store::SocketPath;
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-/// Asks the process that serves `path`; the whole exchange takes `timeout` at most.
+/// Asks the process that serves the channel's socket; the whole exchange takes `timeout` at most.
 ///
 /// # Errors
 /// [`ControlError::NotRunning`] when nobody serves the socket; the others when the exchange fails or is refused.
-pub fn call(path: &Path, request: Request, timeout: Duration) -> Result<Response, ControlError> {
+pub fn call(socket: &SocketPath, request: Request, timeout: Duration) -> Result<Response, ControlError> {
+    let path = socket.as_ref();
     let line = exchange(path, request, timeout).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning(path.to_owned()),
+        // The last four: it ended before it answered.
+        io::ErrorKind::NotFound
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => ControlError::NotRunning(path.to_owned()),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             ControlError::Timeout { path: path.to_owned(), seconds: timeout.as_secs() }
         }
@@ -34,7 +41,7 @@ pub fn call(path: &Path, request: Request, timeout: Duration) -> Result<Response
 
 fn exchange(path: &Path, request: Request, timeout: Duration) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + timeout;
-    let mut stream = UnixStream::connect(Address::new(path)?.path())?;
+    let mut stream = UnixStream::connect(path)?;
     stream.set_write_timeout(Some(timeout))?;
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
@@ -49,6 +56,7 @@ fn exchange(path: &Path, request: Request, timeout: Duration) -> io::Result<Vec<
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece) {
+            Ok(0) if answer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(0) => break,
             Ok(read) => answer.extend_from_slice(piece.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

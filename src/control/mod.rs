@@ -10,7 +10,6 @@
 //!                              <- {"ok":false,"error":"why"}
 //! ```
 
-mod address;
 pub mod client;
 mod server;
 

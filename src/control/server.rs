@@ -4,7 +4,7 @@ use std::fs;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use super::address::Address;
 use super::{ControlError, ControlHandler, Request, Response};
+use crate::store::SocketPath;
 
 /// The longest request that is read.
 const REQUEST_LIMIT: u64 = 4096;
@@ -26,38 +26,40 @@ const CONNECTIONS: usize = 16;
 #[derive(Debug)]
 pub struct ControlServer {
     listener: UnixListener,
-    path: PathBuf,
+    path: SocketPath,
     owner: u32,
 }
 
 impl ControlServer {
-    /// Binds `path`, mode 0600. A socket left there by a dead process is replaced, so the caller must hold the
+    /// Binds the channel's socket, mode 0600. A socket left there by a dead process is replaced, so the caller must hold the
     /// channel's lock. Called within a tokio runtime.
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub fn bind(path: &Path) -> Result<Self, ControlError> {
-        Self::try_bind(path).map_err(|source| ControlError::Io { path: path.to_owned(), source })
-    }
-
-    fn try_bind(path: &Path) -> io::Result<Self> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    pub fn bind(path: SocketPath) -> Result<Self, ControlError> {
+        match bind(path.as_ref()) {
+            Ok((listener, owner)) => Ok(Self { listener, path, owner }),
+            Err(source) => Err(ControlError::Io { path: path.as_ref().to_owned(), source }),
         }
-        let address = Address::new(path)?;
-        let listener = UnixListener::bind(address.path())?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        // The file belongs to whom this process acts as.
-        let owner = fs::metadata(path)?.uid();
-        Ok(Self { listener, path: path.to_owned(), owner })
     }
+}
+
+fn bind(path: &Path) -> io::Result<(UnixListener, u32)> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // The file belongs to whom this process acts as.
+    let owner = fs::metadata(path)?.uid();
+    Ok((listener, owner))
 }
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
         // Nothing is lost when it stays: the next start replaces it.
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(self.path.as_ref());
     }
 }
 
@@ -92,7 +94,7 @@ pub async fn serve(
             }
             // Out of file descriptors, or the client left before it was accepted.
             Err(error) if passes(&error) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(source) => return Err(ControlError::Io { path: server.path.clone(), source }),
+            Err(source) => return Err(ControlError::Io { path: server.path.as_ref().to_owned(), source }),
         }
     }
 }

@@ -11,13 +11,23 @@
 
 pub mod applier;
 pub mod batch;
+pub mod channel;
+pub mod channel_error;
 pub mod coordinator;
+pub mod decode;
 pub mod dispatch;
 pub mod error;
 pub mod input;
 mod large;
+pub mod monitor;
+mod observer;
 pub mod plans;
+mod receiver;
+mod relay_input;
+pub mod retry;
 pub mod sequencer;
+mod source_catalog;
 pub mod worker;
 
+pub use channel_error::ChannelError;
 pub use error::{ApplyError, Place};

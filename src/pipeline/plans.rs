@@ -95,7 +95,7 @@ impl PlanCache {
     fn compile(&mut self, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
-            Names::Source(_) if crate::row::plan::has_full_names(map) => None,
+            Names::Source(_) if crate::row::has_full_names(map) => None,
             Names::Source(catalog) => Some(look_up(catalog.as_mut(), map, "source")?),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map, "target")?),
         };

@@ -22,6 +22,11 @@ pub struct TableDef {
     pub primary_key: Vec<usize>,
     /// Unique keys other than the primary whose columns are all NOT NULL, each in key order.
     pub unique_not_null: Vec<Vec<usize>>,
+    /// Has triggers. Asked for on targets only, where replayed rows would fire them.
+    pub fires_triggers: bool,
+    /// Stands on both ends of foreign keys, so that deleting one of its rows may delete another. Asked for on targets
+    /// only.
+    pub cascades: bool,
 }
 
 /// One column of a [`TableDef`].

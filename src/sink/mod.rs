@@ -5,6 +5,8 @@
 //! source order and makes them durable. A sink says *accepted* or *durable*; only durable work moves a checkpoint.
 
 pub mod json;
+pub mod mysql;
+pub mod null;
 
 use crate::binlog::event::{IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
 use crate::change::TransactionMeta;

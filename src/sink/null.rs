@@ -25,15 +25,18 @@ impl Renderer for NullRenderer {
     }
 
     fn rows(&mut self, context: &RowsContext<'_>, _out: &mut ()) -> Result<u64, RenderError> {
+        let mut count = 0;
         row::for_each(context.plan, context.event, &mut self.before, &mut self.after, |before, after| {
-            for (column, cells) in [before, after].into_iter().flat_map(|cells| context.plan.columns.iter().zip(cells)) {
-                if let Some(bytes) = cells.bytes(context.event.rows) {
+            count += 1;
+            for (column, cell) in [before, after].into_iter().flat_map(|cells| context.plan.columns.iter().zip(cells)) {
+                if let Some(bytes) = cell.bytes(context.event.rows) {
                     std::hint::black_box(column.value(bytes)?);
                 }
             }
             Ok(())
         })
-        .map_err(|error| RenderError { what: error.to_string(), hint: None })
+        .map_err(|error| RenderError { what: error.to_string(), hint: None })?;
+        Ok(count)
     }
 
     fn statement(&mut self, _context: &StatementContext<'_>, _out: &mut ()) -> Result<(), RenderError> {

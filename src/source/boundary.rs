@@ -51,11 +51,10 @@ pub async fn nearby_boundaries(conn: &mut Connection, at: &LogPosition) -> Resul
 }
 
 async fn check(conn: &mut Connection, at: &LogPosition) -> Result<PositionCheck, Failure> {
+    let first = preamble_end(conn, &at.file).await?;
     if at.pos == FIRST_EVENT {
-        events(conn, &at.file, FIRST_EVENT, 1).await?;
         return Ok(PositionCheck::Boundary);
     }
-    let first = preamble_end(conn, &at.file).await?;
     if at.pos < first {
         return Ok(PositionCheck::Preamble { first });
     }
@@ -79,9 +78,14 @@ async fn begins_at(conn: &mut Connection, at: &LogPosition) -> Result<bool, Fail
     }
 }
 
-/// Where the events that open a file end.
+/// Where the events that open a file end. A server without a binary log lists nothing and names no error.
 async fn preamble_end(conn: &mut Connection, file: &str) -> Result<u64, Failure> {
+    const QUERY: &str = "SHOW BINLOG EVENTS";
     let opening = events(conn, file, FIRST_EVENT, 16).await?;
+    if opening.is_empty() {
+        conn.ask("SHOW BINARY LOGS").await?;
+        return Err(Failure::Answer { query: QUERY, what: format!("no events in {file}") });
+    }
     let preamble = opening.iter().take_while(|event| event.opening).last();
     Ok(preamble.map_or(FIRST_EVENT, |event| event.end))
 }
@@ -131,4 +135,28 @@ fn listed(set: &ResultSet) -> Result<Vec<Listed>, Failure> {
     };
     let rows: Option<Vec<_>> = (0..set.rows.len()).map(event).collect();
     rows.ok_or_else(|| Failure::Answer { query: "SHOW BINLOG EVENTS", what: "a row without offsets".to_owned() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn rows(events: &[(&str, u64, u64)]) -> ResultSet {
+        let names = ["Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"];
+        let bytes = |text: String| Some(text.into_bytes());
+        let row = |&(kind, start, end): &(&str, u64, u64)| {
+            let values = ["b.000001".to_owned(), start.to_string(), kind.to_owned(), "1".to_owned(), end.to_string()];
+            values.into_iter().map(bytes).chain([None]).collect()
+        };
+        ResultSet { columns: names.map(str::to_owned).to_vec(), rows: events.iter().map(row).collect() }
+    }
+
+    #[test]
+    fn the_list_of_events_is_read_by_column_name() {
+        let found = listed(&rows(&[("Format_desc", 4, 127), ("Anonymous_Gtid", 127, 206)])).unwrap();
+        assert_eq!(found[0], Listed { start: 4, end: 127, opening: true });
+        assert_eq!(found[1], Listed { start: 127, end: 206, opening: false });
+        assert!(listed(&ResultSet { columns: vec!["x".to_owned()], rows: vec![vec![None]] }).is_err());
+    }
 }

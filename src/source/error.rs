@@ -162,6 +162,9 @@ pub enum Failure {
     /// The options name a user or a file name that the protocol cannot carry.
     #[error("{0}")]
     Options(&'static str),
+    /// Our server id is 0, or the source's own.
+    #[error("{0} cannot be our server id: it is the source's own, or none")]
+    ServerId(u32),
     /// The server answered with an error packet.
     #[error("{0}")]
     Server(ServerError),
@@ -213,6 +216,7 @@ impl Failure {
             | Self::ClearTextRefused { .. }
             | Self::PublicKey(_)
             | Self::Options(_)
+            | Self::ServerId(_)
             | Self::PositionTooLarge(_)
             | Self::Answer { .. } => Disposition::Stop,
         }
@@ -237,6 +241,7 @@ impl Failure {
             Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Some("is the server running, and does it listen on that address and port?")
             }
+            Self::ServerId(_) => Some("give this channel an id of its own with --server-id"),
             Self::PositionTooLarge(_) => Some("start from a file whose end is below 4 GiB"),
             Self::Protocol(_) => Some("is this the port of a MySQL or MariaDB server?"),
             _ => None,
@@ -256,6 +261,7 @@ impl Failure {
             Self::PacketTooLarge { .. } => 2020,
             Self::InsecureAuth { .. } | Self::PublicKey(_) => 2061,
             Self::AuthPlugin { .. } | Self::ClearTextRefused { .. } => 2059,
+            Self::ServerId(_) => 1593,
             Self::ResultTooLarge { .. } | Self::Options(_) | Self::PositionTooLarge(_) | Self::Answer { .. } => 0,
         }
     }
@@ -291,6 +297,7 @@ mod tests {
             (Failure::InsecureAuth { plugin: String::new() }, Stop),
             (Failure::AuthPlugin { plugin: String::new() }, Stop),
             (Failure::ClearTextRefused { plugin: String::new() }, Stop),
+            (Failure::ServerId(0), Stop),
             (Failure::PositionTooLarge(LogPosition::new("b.1", 1 << 33)), Stop),
         ];
         for (failure, expected) in table {

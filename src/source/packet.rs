@@ -8,11 +8,12 @@
 //! | 3 length | 1 sequence | payload ... |    length 0xffffff: the payload goes on in the next packet
 //! ```
 
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::error::Failure;
 
@@ -27,6 +28,8 @@ const READ: usize = 256 << 10;
 const LEAST_ROOM: usize = 64 << 10;
 /// A buffer that a large payload left larger than this is given back.
 const KEEP: usize = 4 << 20;
+/// How long a read gets that begins after its deadline: what has already arrived is still taken.
+const GRACE: Duration = Duration::from_millis(10);
 /// The length that says "goes on in the next packet".
 const FULL: usize = 0xff_ffff;
 /// Bytes of a packet's header.
@@ -54,6 +57,8 @@ pub(super) struct PacketStream {
     out_of_order: bool,
     limit: usize,
     deadline: Duration,
+    /// When the wait for the next byte began.
+    waiting_since: Option<Instant>,
 }
 
 impl PacketStream {
@@ -69,6 +74,7 @@ impl PacketStream {
             out_of_order: false,
             limit,
             deadline,
+            waiting_since: None,
         }
     }
 
@@ -76,6 +82,7 @@ impl PacketStream {
     pub(super) fn set_limits(&mut self, limit: usize, deadline: Duration) {
         self.limit = limit;
         self.deadline = deadline;
+        self.waiting_since = None;
     }
 
     /// The bare stream, to be wrapped in TLS. Bytes that the server has no business of having sent are an error.
@@ -198,18 +205,25 @@ impl PacketStream {
         Ok(partial)
     }
 
-    /// Waits for bytes and appends them.
+    /// Waits for bytes and appends them. Silence is counted from the first wait after the last byte, however often
+    /// the wait is cancelled and taken up again.
     async fn fill(&mut self) -> Result<(), Failure> {
         self.make_room();
         let to = self.end.saturating_add(READ).min(self.buffer.len());
         let room = self.buffer.get_mut(self.end..to).unwrap_or_default();
-        let received = match timeout(self.deadline, self.io.read(room)).await {
-            Ok(result) => result.map_err(Failure::Io)?,
+        let waited = self.waiting_since.get_or_insert_with(Instant::now).elapsed();
+        let limit = self.deadline.saturating_sub(waited).max(GRACE);
+        let received = match timeout(limit, self.io.read(room)).await {
+            Ok(Ok(received)) => received,
+            // TLS was cut off without its goodbye.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Ok(Err(error)) => return Err(Failure::Io(error)),
             Err(_) => return Err(Failure::Silent(self.deadline)),
         };
         if received == 0 {
             return Err(Failure::Closed);
         }
+        self.waiting_since = None;
         self.end = self.end.saturating_add(received);
         Ok(())
     }
@@ -352,6 +366,22 @@ mod tests {
         }
         assert!(cancelled > 0);
         drop(sender.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn silence_is_counted_through_cancelled_reads_and_ends_with_any_byte() {
+        let (mut stream, mut peer) = pair(1000);
+        let mut rounds = 0;
+        let outcome = loop {
+            rounds += 1;
+            match timeout(Duration::from_millis(50), stream.read()).await {
+                Ok(result) => break result.map(<[u8]>::to_vec),
+                Err(_) if rounds == 5 => peer.write_all(&[1]).await.unwrap(),
+                Err(_) => assert!(rounds < 30, "the deadline never strikes"),
+            }
+        };
+        assert!(matches!(outcome, Err(Failure::Silent(_))), "{outcome:?}");
+        assert!(rounds > 8, "{rounds}");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use mysql_common::proto::MySerialize;
 use super::config::SourceConfig;
 use super::error::Failure;
 use super::probe::{Flavor, SourceInfo};
+use super::server_error::Cause;
 use super::session::Connection;
 
 /// Seconds the source may wait for us to take data, or for our next command.
@@ -28,7 +29,18 @@ pub(super) async fn register(conn: &mut Connection, config: &SourceConfig, info:
         .with_hostname(report_host(config)?.as_bytes())
         .with_port(config.report_port)
         .serialize(&mut packet);
-    conn.simple_command(&packet).await
+    conn.simple_command(&packet).await.map_err(missing_privilege)
+}
+
+/// "Access denied" to a session that is logged in means a privilege, not the password.
+fn missing_privilege(failure: Failure) -> Failure {
+    match failure {
+        Failure::Server(mut error) if error.cause == Cause::AccessDenied => {
+            error.cause = Cause::MissingPrivilege;
+            Failure::Server(error)
+        }
+        other => other,
+    }
 }
 
 fn report_host(config: &SourceConfig) -> Result<&str, Failure> {
@@ -70,6 +82,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::binlog::ChecksumAlgorithm;
+    use crate::source::ServerError;
 
     use super::*;
 
@@ -106,6 +119,14 @@ mod tests {
         let sql = session_variables(&SourceConfig::default(), &info(Flavor::MariaDb, false)).unwrap();
         assert!(!sql.contains("checksum"), "{sql}");
         assert!(sql.contains("@mariadb_slave_capability = 4"), "{sql}");
+    }
+
+    #[test]
+    fn access_denied_after_login_is_a_missing_privilege() {
+        let error = ServerError::new(1045, "28000".to_owned(), "Access denied for user 'r'@'%'".to_owned());
+        let failure = missing_privilege(error.into());
+        assert!(failure.hint().unwrap().contains("REPLICATION SLAVE"));
+        assert!(matches!(missing_privilege(Failure::Closed), Failure::Closed));
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl ServerError {
             Cause::SameServerId => {
                 "another replica uses our server id or UUID; give this channel an id of its own with --server-id"
             }
-            Cause::EventTooLarge => "raise max_allowed_packet on the source",
+            Cause::EventTooLarge => {
+                "raise max_allowed_packet on the source; a start position inside an event gives the same error"
+            }
             Cause::BinlogOff => "start the source with --log-bin and a --server-id",
             Cause::NoServerId => "set a server_id other than 0 on the source",
             Cause::Checksums => "the source does not know checksums as any known version does",
@@ -173,7 +175,9 @@ fn classify(code: u16, message: &str) -> Cause {
         1129 => Cause::HostBlocked,
         1130 => Cause::HostNotAllowed,
         3159 => Cause::TlsRequired,
+        4052 => Cause::SameServerId,
         1236 => classify_dump(message),
+        1220 if message.contains("Could not find target log") => Cause::LogNotFound,
         1220 => Cause::BadPosition,
         1381 => Cause::BinlogOff,
         1064 | 1193 => Cause::UnknownStatement,
@@ -183,7 +187,7 @@ fn classify(code: u16, message: &str) -> Cause {
 }
 
 /// The texts of error 1236, lower-cased fragments, first match wins.
-const DUMP_TEXTS: [(&str, Cause); 13] = [
+const DUMP_TEXTS: [(&str, Cause); 14] = [
     ("same server_uuid/server_id", Cause::SameServerId),
     ("same server_id", Cause::SameServerId),
     ("purged required binary logs", Cause::Purged),
@@ -192,6 +196,7 @@ const DUMP_TEXTS: [(&str, Cause); 13] = [
     ("could not find first log file name", Cause::LogNotFound),
     ("position > file size", Cause::BeyondEnd),
     ("impossible position", Cause::BeyondEnd),
+    ("position < 4", Cause::BadPosition),
     ("max_allowed_packet", Cause::EventTooLarge),
     ("bogus data in log event", Cause::BadPosition),
     ("binary log is not open", Cause::BinlogOff),
@@ -240,13 +245,16 @@ mod tests {
                 BadPosition,
             ),
             (1236, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source", EventTooLarge),
+            (1236, "Client requested source to start replication from position < 4", BadPosition),
+            (1220, "Error when executing command SHOW BINLOG EVENTS: Could not find target log", LogNotFound),
+            (1220, "Error when executing command SHOW BINLOG EVENTS: Wrong offset or I/O error", BadPosition),
             (1236, "Binary log is not open", BinlogOff),
             (
                 1236,
                 "A replica with the same server_uuid/server_id as this replica has connected to the source; the first event",
                 SameServerId,
             ),
-            (1236, "A slave with the same server_uuid/server_id is already connected", SameServerId),
+            (4052, "A slave with the same server_uuid/server_id is already connected", SameServerId),
             (
                 1236,
                 "Cannot replicate because the source purged required binary logs. Replicate the missing transactions",

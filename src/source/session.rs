@@ -144,7 +144,7 @@ async fn open(config: &SourceConfig, place: &Arc<str>) -> Result<Connection, Fai
     let data = login.first_data()?;
     let response = handshake::response(&greeting, encrypted, &config.user, login.plugin().name().as_bytes(), &data);
     stream.write(&zeroize::Zeroizing::new(response)).await?;
-    login.run(&mut stream).await?;
+    login.run(&mut stream).await.map_err(tls::login_failure)?;
     stream.set_limits(QUERY_PACKET, QUERY_TIMEOUT);
     Ok(Connection {
         place: Arc::clone(place),

@@ -52,6 +52,14 @@ fn handshake_failure(error: std::io::Error) -> Failure {
     Failure::Tls { what: reason.to_string(), hint }
 }
 
+/// In TLS 1.3 the server's refusal of our certificate comes only after the negotiation, as the answer to our login.
+pub(super) fn login_failure(failure: Failure) -> Failure {
+    match failure {
+        Failure::Io(error) => handshake_failure(error),
+        other => other,
+    }
+}
+
 fn certificate_hint(reason: &CertificateError) -> Option<&'static str> {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
@@ -253,6 +261,9 @@ mod tests {
         let lost = handshake_failure(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
         assert_eq!(lost.disposition(), Disposition::Retry);
         let reason = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::DecryptError);
+        let late = login_failure(Failure::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, alert)));
+        assert_eq!(late.disposition(), Disposition::Stop);
         let refused = handshake_failure(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
         assert_eq!(refused.disposition(), Disposition::Stop);
         assert!(refused.hint().unwrap().contains("--ssl-ca"));

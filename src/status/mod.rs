@@ -11,10 +11,15 @@ mod register;
 mod text;
 mod time;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 pub use register::{FieldRow, REGISTER, Value};
-pub use text::{Names, json, text};
+pub use text::{Names, json, markdown_table, text};
+
+use crate::options::{ChannelOptions, SslMode};
+use crate::position::FIRST_EVENT;
 
 /// What `Replica_IO_State` and `Replica_SQL_Running_State` say, in MySQL's words where MySQL has them.
 /// Manual: "Replication I/O (Receiver) Thread States", "Replication SQL Thread States".
@@ -209,6 +214,33 @@ pub struct ChannelStatus {
 }
 
 impl ChannelStatus {
+    /// A stopped channel of which no more is known than its options.
+    #[must_use]
+    pub fn configured(channel: &str, options: &ChannelOptions) -> Self {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let host =
+            if options.socket.is_some() { path(&options.socket) } else { options.host.clone().unwrap_or_default() };
+        let connection = ConnectionStatus {
+            host,
+            port: if options.socket.is_some() { 0 } else { options.port },
+            user: options.user.clone().unwrap_or_default(),
+            connect_retry: options.connect_retry.as_secs(),
+            log_file: options.start.as_ref().map(|start| start.file.to_string()).unwrap_or_default(),
+            log_pos: options.start.as_ref().map_or(FIRST_EVENT, |start| start.pos),
+            ssl_allowed: options.tls.mode != SslMode::Disabled,
+            ssl_ca_file: path(&options.tls.ca),
+            ssl_cert: path(&options.tls.cert),
+            ssl_key: path(&options.tls.key),
+            ssl_verify_server_cert: options.tls.mode == SslMode::VerifyIdentity,
+            public_key_path: path(&options.public_key_path),
+            get_public_key: options.get_public_key,
+            server_id: options.server_id,
+            ..ConnectionStatus::default()
+        };
+        let sink = SinkStatus { target: options.sink.to_string(), ..SinkStatus::default() };
+        Self { channel: channel.to_owned(), connection, sink, ..Self::default() }
+    }
+
     /// The applier's last error: the coordinator's, else that of the first worker that has one.
     #[must_use]
     pub fn applier_error(&self) -> Option<&LastError> {

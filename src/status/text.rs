@@ -57,6 +57,17 @@ fn value_json(value: &Value) -> serde_json::Value {
     }
 }
 
+/// The fields as a Markdown table, one row a field, for the documentation.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut out = String::from("| field | in old words | JSON key | meaning |\n|---|---|---|---|\n");
+    for row in REGISTER {
+        let old = row.old_name.map_or_else(String::new, |name| format!("`{name}`"));
+        out.push_str(&format!("| `{}` | {old} | `{}` | {} |\n", row.name, row.key, row.meaning));
+    }
+    out
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {

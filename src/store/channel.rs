@@ -120,24 +120,27 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute(
-            "INSERT INTO channel (name, created_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            params![name, to_sql(now_ms())?],
-        )?;
-        transaction.execute("DELETE FROM channel_option WHERE channel = ?1", [name])?;
-        transaction.execute("DELETE FROM channel_secret WHERE channel = ?1", [name])?;
-        for (key, value) in options {
-            transaction.execute(
-                "INSERT INTO channel_option (channel, key, value) VALUES (?1, ?2, ?3)",
-                params![name, key, value],
-            )?;
-        }
-        for (key, value) in secrets {
-            transaction.execute(
-                "INSERT INTO channel_secret (channel, key, value) VALUES (?1, ?2, ?3)",
-                params![name, key, value.expose()],
-            )?;
-        }
+        write_options(&transaction, name, options, secrets)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// As [`Store::save_options`]; and the channel begins anew: all three marks and the last errors are forgotten. All
+    /// or nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn restart_channel(
+        &self,
+        name: &str,
+        options: &BTreeMap<String, String>,
+        secrets: &BTreeMap<String, Secret>,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write_options(&transaction, name, options, secrets)?;
+        transaction.execute("DELETE FROM last_error WHERE channel = ?1", [name])?;
+        transaction.execute("DELETE FROM progress WHERE channel = ?1", [name])?;
         transaction.commit()?;
         Ok(())
     }
@@ -193,6 +196,34 @@ impl Store {
             .execute("DELETE FROM last_error WHERE channel = ?1 AND kind = ?2", params![name, kind.as_str()])?;
         Ok(())
     }
+}
+
+/// Sets all options and secrets of a channel, which is made if need be.
+fn write_options(
+    connection: &Connection,
+    name: &str,
+    options: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO channel (name, created_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![name, to_sql(now_ms())?],
+    )?;
+    connection.execute("DELETE FROM channel_option WHERE channel = ?1", [name])?;
+    connection.execute("DELETE FROM channel_secret WHERE channel = ?1", [name])?;
+    for (key, value) in options {
+        connection.execute(
+            "INSERT INTO channel_option (channel, key, value) VALUES (?1, ?2, ?3)",
+            params![name, key, value],
+        )?;
+    }
+    for (key, value) in secrets {
+        connection.execute(
+            "INSERT INTO channel_secret (channel, key, value) VALUES (?1, ?2, ?3)",
+            params![name, key, value.expose()],
+        )?;
+    }
+    Ok(())
 }
 
 /// Whether the channel has been set up.
@@ -283,6 +314,19 @@ mod tests {
         let other = Store::open(dir.path()).unwrap();
         let again = other.identity("", || Identity { server_id: 5, replica_uuid: "b".to_owned() }).unwrap();
         assert_eq!(drawn, again);
+    }
+
+    #[test]
+    fn a_restart_sets_options_and_forgets_the_rest() {
+        let (_dir, store) = open();
+        store.save_options("", &map(&[("host", "a")]), &BTreeMap::new()).unwrap();
+        store.set_start("", &Mark::at(LogPosition::new("b.000001", 4))).unwrap();
+        store.record_applied("", &Mark::at(LogPosition::new("b.000009", 900))).unwrap();
+        store.record_error("", ErrorKind::Io, 1236, "gone").unwrap();
+        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new()).unwrap();
+        let record = store.load_channel("").unwrap().unwrap();
+        assert_eq!(record.options, map(&[("host", "b")]));
+        assert_eq!((record.progress, record.io_error), (Progress::default(), None));
     }
 
     #[test]

@@ -1,1 +1,6 @@
+//! One integration binary: everything that needs more than one module, or a server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+mod architecture;
+mod cli;
+mod live;

@@ -99,6 +99,9 @@ pub(super) fn created(body: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes))
 }
 
+/// Most event types that a server without checksums knew. More than that, and the version is not what it says.
+const MOST_TYPES_WITHOUT_CHECKSUMS: usize = 35;
+
 /// Splits what follows the fixed part into post-header lengths and checksum algorithm.
 fn tail<'a>(i: &'a [u8], server_version: &str) -> Result<(&'a [u8], ChecksumAlgorithm), nom::Err<wire::ParseError>> {
     let truncated = || wire::fail(i, "post_header_lengths", Problem::Truncated);
@@ -111,8 +114,10 @@ fn tail<'a>(i: &'a [u8], server_version: &str) -> Result<(&'a [u8], ChecksumAlgo
             other => return Err(wire::fail(rest, "checksum_algorithm", Problem::Unknown(u64::from(*other)))),
         };
         (lengths, checksum)
-    } else {
+    } else if version_numbers(server_version) >= (5, 0, 0) && i.len() <= MOST_TYPES_WITHOUT_CHECKSUMS {
         (i, ChecksumAlgorithm::Off)
+    } else {
+        return Err(wire::fail(i, "server_version", Problem::Invalid));
     };
     if lengths.len() < COMMON_POST_HEADER_LENGTHS.len() {
         return Err(truncated());

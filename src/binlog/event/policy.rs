@@ -4,6 +4,13 @@
 //! Pure table.
 
 use super::EventType;
+use crate::binlog::header::{EventFlags, EventHeader};
+
+/// Whether the writer says that a reader may ignore the event, and the type is not one we know better about.
+pub(in crate::binlog) fn may_be_ignored(header: &EventHeader) -> bool {
+    let unknown = header.event_type.name().is_none();
+    header.flags.has(EventFlags::IGNORABLE) && (unknown || header.event_type == EventType::MARIA_START_ENCRYPTION)
+}
 
 /// Whether a type that [`super::parse`] gives back as `Event::Other` may be passed over without loss.
 #[must_use]

@@ -16,8 +16,8 @@ const POST_HEADER: u8 = 13;
 /// Q_UPDATED_DB_NAMES: more databases than the list can hold, and so none is listed.
 const TOO_MANY_DATABASES: u8 = 254;
 
-/// MariaDB's gtid_flags_extra: FL_COMMIT_ALTER and FL_ROLLBACK_ALTER, after which a sequence number follows.
-const ENDS_ALTER: u8 = 4 | 8;
+/// Flags after which the number of the transaction that began the ALTER follows.
+const ENDS_ALTER: u8 = SessionContext::COMMIT_ALTER | SessionContext::ROLLBACK_ALTER;
 
 #[inline]
 pub(super) fn parse<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<QueryEvent<'a>, nom::Err<wire::ParseError>> {
@@ -113,8 +113,11 @@ fn rare<'a>(input: &'a [u8], i: &'a [u8], code: u8, s: &mut SessionContext<'a>) 
         16 => flag(wire::u8("Q_EXPLICIT_DEFAULTS_FOR_TIMESTAMP")(i)?, &mut s.explicit_defaults_for_timestamp),
         19 => flag(wire::u8("Q_SQL_REQUIRE_PRIMARY_KEY")(i)?, &mut s.sql_require_primary_key),
         20 => flag(wire::u8("Q_DEFAULT_TABLE_ENCRYPTION")(i)?, &mut s.default_table_encryption),
+        // Sent by MySQL 9.7 with INSERT, UPDATE and DELETE.
+        21 => flag(wire::u8("Q_ENABLE_CASCADE_TRIGGERS")(i)?, &mut s.enable_cascade_triggers),
         130 => {
             let (i, flags) = wire::u8("Q_GTID_FLAGS3")(i)?;
+            s.gtid_flags3 = Some(flags);
             if flags & ENDS_ALTER == 0 { (i, ()) } else { (wire::le_u64("Q_GTID_FLAGS3")(i)?.0, ()) }
         }
         131 => {

@@ -28,12 +28,15 @@ pub(super) fn parse(i: &[u8]) -> Result<UserVarEvent<'_>, nom::Err<wire::ParseEr
     let (i, kind) = kind;
     let (i, charset) = wire::le_u32("charset")(i)?;
     let (i, raw) = wire::u32_bytes("value")(i)?;
-    let (i, flags) = if i.is_empty() { (i, 0) } else { wire::u8("flags")(i)? };
-    wire::end("flags")(i)?;
+    let unsigned = match i {
+        [] => false,
+        [flags] if flags & !UNSIGNED == 0 => flags & UNSIGNED != 0,
+        [code, ..] => return Err(wire::fail(i, "flags", Problem::Unknown(u64::from(*code)))),
+    };
     let value = match kind {
         STRING_RESULT => UserVarValue::String(raw, charset),
         REAL_RESULT => UserVarValue::Real(whole(wire::le_f64("value")(raw)?)?),
-        INT_RESULT if flags & UNSIGNED != 0 => UserVarValue::Unsigned(whole(wire::le_u64("value")(raw)?)?),
+        INT_RESULT if unsigned => UserVarValue::Unsigned(whole(wire::le_u64("value")(raw)?)?),
         INT_RESULT => UserVarValue::Int(whole(wire::le_i64("value")(raw)?)?),
         DECIMAL_RESULT => decimal(raw)?,
         other => return Err(wire::fail(at_type, "type", Problem::Unknown(u64::from(other)))),

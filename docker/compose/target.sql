@@ -1,0 +1,2 @@
+-- replicate writes whatever the source wrote.
+GRANT ALL PRIVILEGES ON *.* TO 'sink'@'%';

@@ -1,0 +1,220 @@
+//! A target table as rows are written to it: quoted names, character sets, and how a row is found.
+
+use super::facts::Facts;
+use super::literal::{self, Form};
+use super::render::{bytes_of, refused};
+use crate::row::charset::Charset;
+use crate::row::{Cell, ColumnPlan, TablePlan, Value};
+use crate::schema::{ColumnDef, TableDef};
+use crate::sink::RenderError;
+
+/// One column of the target, with the plan that reads its values.
+pub(super) struct TargetColumn<'a> {
+    pub(super) plan: &'a ColumnPlan,
+    pub(super) def: &'a ColumnDef,
+    /// Quoted.
+    pub(super) name: Vec<u8>,
+    form: Form<'a>,
+}
+
+impl TargetColumn<'_> {
+    /// Appends an assignment that changes nothing.
+    pub(super) fn to_itself(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.name);
+        out.push(b'=');
+        out.extend_from_slice(&self.name);
+    }
+}
+
+/// A table of the target.
+pub(super) struct Target<'a> {
+    /// Quoted, with its database.
+    pub(super) name: Vec<u8>,
+    /// `database.table`.
+    pub(super) display: String,
+    pub(super) columns: Vec<TargetColumn<'a>>,
+    pub(super) facts: &'a Facts,
+    /// Deleting one row may delete others of the same table.
+    pub(super) cascades: bool,
+    def: &'a TableDef,
+}
+
+impl<'a> Target<'a> {
+    /// Puts a plan and the target's definition together, if they fit.
+    pub(super) fn of(plan: &'a TablePlan, facts: &'a Facts) -> Result<Self, RenderError> {
+        let display = format!("{}.{}", plan.database, plan.table);
+        let def = plan.def.as_deref().ok_or_else(|| RenderError {
+            what: format!("{display} does not exist on the target"),
+            hint: Some("the target's schema differs from the source's at this point: repair it and start again".into()),
+        })?;
+        if def.columns.len() != plan.columns.len() {
+            return Err(differs(format!(
+                "{display} has {} columns on the target and {} at the source",
+                def.columns.len(),
+                plan.columns.len()
+            )));
+        }
+        if def.fires_triggers {
+            return Err(RenderError {
+                what: format!("{display} has triggers on the target, which would fire once more for replayed rows"),
+                hint: Some("drop the triggers on the target: what they did at the source is in its log".to_owned()),
+            });
+        }
+        let mut columns = Vec::with_capacity(def.columns.len());
+        for (plan_column, def_column) in plan.columns.iter().zip(&def.columns) {
+            if plan.named
+                && !plan_column.name.eq_ignore_ascii_case(&def_column.name)
+                && !same_name(plan_column, def_column)
+            {
+                return Err(differs(format!(
+                    "column {} of {display} is called {} on the target",
+                    plan_column.name, def_column.name
+                )));
+            }
+            let mut name = Vec::with_capacity(def_column.name.len().saturating_add(2));
+            literal::identifier(&mut name, def_column.name.as_bytes());
+            let form = Form { charset: charset(plan_column, def_column), binary_width: plan_column.binary_width };
+            columns.push(TargetColumn { plan: plan_column, def: def_column, name, form });
+        }
+        let mut name = Vec::new();
+        literal::identifier(&mut name, plan.database.as_bytes());
+        name.push(b'.');
+        literal::identifier(&mut name, plan.table.as_bytes());
+        Ok(Self { name, display, columns, facts, cascades: def.cascades, def })
+    }
+
+    /// The key whose columns the image all has: primary, else unique without NULLs.
+    pub(super) fn key(&self, image: &[Cell]) -> Option<&'a [usize]> {
+        let present =
+            |key: &&[usize]| !key.is_empty() && key.iter().all(|at| matches!(image.get(*at), Some(Cell::At { .. })));
+        let def: &'a TableDef = self.def;
+        let keys = std::iter::once(def.primary_key.as_slice()).chain(def.unique_not_null.iter().map(Vec::as_slice));
+        keys.into_iter().find(present)
+    }
+
+    /// The key's column names for messages.
+    pub(super) fn key_names(&self, key: Option<&[usize]>) -> String {
+        let names = key.unwrap_or_default().iter().filter_map(|at| self.def.columns.get(*at));
+        names.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Appends a condition that matches the image's row: by key, else by every column that is there.
+    pub(super) fn find(
+        &self,
+        out: &mut Vec<u8>,
+        key: Option<&[usize]>,
+        image: &[Cell],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        let mut first = true;
+        let mut and = |out: &mut Vec<u8>| {
+            if !std::mem::take(&mut first) {
+                out.extend_from_slice(b" AND ");
+            }
+        };
+        if let Some(key) = key {
+            for at in key {
+                if let (Some(column), Some(cell)) = (self.columns.get(*at), image.get(*at)) {
+                    and(out);
+                    out.extend_from_slice(&column.name);
+                    out.push(b'=');
+                    self.value(out, column, *cell, rows)?;
+                }
+            }
+            return Ok(());
+        }
+        for (column, cell) in self.columns.iter().zip(image) {
+            if !matches!(cell, Cell::Absent) && !column.def.generated {
+                and(out);
+                self.same(out, column, *cell, rows)?;
+            }
+        }
+        if first {
+            return Err(refused(format!("the row image of {} has no column to find the row by", self.display)));
+        }
+        Ok(())
+    }
+
+    /// Appends a condition that one column has exactly this value: text to the byte, not only by its collation.
+    fn same(&self, out: &mut Vec<u8>, column: &TargetColumn<'_>, cell: Cell, rows: &[u8]) -> Result<(), RenderError> {
+        let mut literal = Vec::new();
+        self.value(&mut literal, column, cell, rows)?;
+        let plain = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&column.name);
+            out.extend_from_slice(b"<=>");
+            out.extend_from_slice(&literal);
+        };
+        let cast = |out: &mut Vec<u8>, kind: &str, value: &[u8]| {
+            out.extend_from_slice(format!("CAST({} AS {kind})", String::from_utf8_lossy(&column.name)).as_bytes());
+            out.extend_from_slice(b"<=>CAST(");
+            out.extend_from_slice(value);
+            out.extend_from_slice(format!(" AS {kind})").as_bytes());
+        };
+        if matches!(cell, Cell::Null) {
+            out.extend_from_slice(&column.name);
+            out.extend_from_slice(b" IS NULL");
+            return Ok(());
+        }
+        match (&column.def.charset, column.def.data_type.as_str()) {
+            (_, "json") => {
+                plain(out);
+                out.extend_from_slice(b" AND ");
+                cast(out, "CHAR CHARACTER SET utf8mb4", &literal);
+            }
+            (_, "vector") => cast(out, "BINARY", &literal),
+            (Some(charset), kind) if !matches!(kind, "enum" | "set") => {
+                plain(out);
+                out.extend_from_slice(b" AND ");
+                let mut converted = b"CONVERT(".to_vec();
+                converted.extend_from_slice(&literal);
+                converted.extend_from_slice(b" USING ");
+                converted.extend_from_slice(charset.as_bytes());
+                converted.push(b')');
+                cast(out, "BINARY", &converted);
+            }
+            _ => plain(out),
+        }
+        Ok(())
+    }
+
+    /// Appends a cell's value. Returns how many warnings it raises although it is stored exactly.
+    pub(super) fn value(
+        &self,
+        out: &mut Vec<u8>,
+        column: &TargetColumn<'_>,
+        cell: Cell,
+        rows: &[u8],
+    ) -> Result<u64, RenderError> {
+        let Some(bytes) = bytes_of(cell, rows) else {
+            out.extend_from_slice(b"NULL");
+            return Ok(0);
+        };
+        let mut scratch = Vec::new();
+        let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
+        literal::value(out, &value, column.form, self.facts).map_err(|error| RenderError {
+            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
+            hint: error.hint,
+        })?;
+        Ok(u64::from(matches!(value, Value::Enum(0))))
+    }
+}
+
+fn differs(what: String) -> RenderError {
+    RenderError {
+        what,
+        hint: Some("the target's table differs from the source's: repair it and start again".to_owned()),
+    }
+}
+
+/// Names are compared as the servers do, at least for what is no ASCII.
+fn same_name(plan: &ColumnPlan, def: &ColumnDef) -> bool {
+    plan.name.to_lowercase() == def.name.to_lowercase()
+}
+
+/// The character set of the logged bytes: as the log says, else as the target's column is.
+fn charset<'a>(plan: &ColumnPlan, def: &'a ColumnDef) -> Option<&'a str> {
+    match plan.collation.and_then(Charset::of_collation) {
+        Some(charset) => Some(charset.name()),
+        None => def.charset.as_deref(),
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests against real servers, which the harness starts for each test.
+
+#[macro_use]
+#[allow(dead_code, unused_imports, reason = "a tool box: not every tool has a user at all times")]
+pub mod harness;
+
+mod harness_itself;
+mod replication;
