@@ -58,7 +58,7 @@ fn def(columns: Vec<ColumnDef>) -> Option<Arc<TableDef>> {
         table: "t".into(),
         columns,
         primary_key: vec![1],
-        unique_not_null: Vec::new(),
+        ..TableDef::default()
     }))
 }
 
