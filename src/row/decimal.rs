@@ -42,39 +42,87 @@ impl Decimal<'_> {
         let positive = self.packed.first().is_some_and(|first| first & 0x80 != 0);
         let mask: u32 = if positive { 0 } else { u32::MAX };
         let mut groups = Groups { rest: self.packed, mask, first: true };
+        let mut text = Text::default();
         if !positive {
-            out.push(b'-');
+            text.push(b'-');
         }
-        let mut any = false;
-        let mut integer = |value: u32, digits: usize| {
-            if any {
-                padded(value, digits, out);
-            } else if value != 0 {
-                out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-                any = true;
+        let start = text.len;
+        for digits in [whole % GROUP].into_iter().filter(|odd| *odd > 0).chain((0..whole / GROUP).map(|_| GROUP)) {
+            let value = groups.next(digits);
+            if text.len > start {
+                text.digits(value, digits);
+            } else if let Some(highest) = value.checked_ilog10() {
+                text.digits(value, usize::try_from(highest).unwrap_or(0) + 1);
             }
-        };
-        let leftover = whole % GROUP;
-        if leftover > 0 {
-            integer(groups.next(leftover), leftover);
         }
-        for _ in 0..whole / GROUP {
-            integer(groups.next(GROUP), GROUP);
-        }
-        if !any {
-            out.push(b'0');
+        if text.len == start {
+            text.push(b'0');
         }
         if scale > 0 {
-            out.push(b'.');
-            for _ in 0..scale / GROUP {
-                padded(groups.next(GROUP), GROUP, out);
-            }
-            let leftover = scale % GROUP;
-            if leftover > 0 {
-                padded(groups.next(leftover), leftover, out);
+            text.push(b'.');
+            for digits in (0..scale / GROUP).map(|_| GROUP).chain([scale % GROUP]) {
+                text.digits(groups.next(digits), digits);
             }
         }
+        out.extend_from_slice(text.bytes.get(..text.len).unwrap_or_default());
     }
+}
+
+/// The longest decimal, its sign and point, and room for a whole group after it.
+const TEXT: usize = MAX_PRECISION as usize + 3 + GROUP;
+
+/// Text under way: always written in whole groups and cut back, so that no copy has a length of its own.
+struct Text {
+    bytes: [u8; TEXT],
+    len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; TEXT], len: 0 }
+    }
+}
+
+impl Text {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    /// The value with `digits` digits, leading zeros included; nothing for 0 digits.
+    #[inline]
+    fn digits(&mut self, value: u32, digits: usize) {
+        const SHIFT: [u32; GROUP + 1] =
+            [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
+        let shift = SHIFT.get(digits).copied().unwrap_or(1);
+        // A damaged group may hold more than its digits can say.
+        let shifted = (value % (1_000_000_000 / shift)) * shift;
+        if let Some(place) = self.bytes.get_mut(self.len..self.len + GROUP) {
+            let (high, low) = (shifted / 100_000, shifted % 100_000);
+            place.copy_from_slice(&[
+                digit(high / 1000),
+                digit(high / 100),
+                digit(high / 10),
+                digit(high),
+                digit(low / 10_000),
+                digit(low / 1000),
+                digit(low / 100),
+                digit(low / 10),
+                digit(low),
+            ]);
+            self.len += digits;
+        }
+    }
+}
+
+/// The last digit of a number.
+#[inline]
+fn digit(number: u32) -> u8 {
+    // A remainder of 10 is one digit.
+    b'0' + (number % 10) as u8
 }
 
 /// Takes groups of digits off the packed bytes.
@@ -101,19 +149,6 @@ impl Groups<'_> {
         let used = if bits >= 32 { u32::MAX } else { (1 << bits) - 1 };
         (value ^ self.mask) & used
     }
-}
-
-/// The last `digits` digits of a value, with leading zeros.
-#[inline]
-fn padded(value: u32, digits: usize, out: &mut Vec<u8>) {
-    let mut text = [b'0'; GROUP];
-    let mut rest = value;
-    for place in text.iter_mut().rev() {
-        // A remainder of 10 is one digit.
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.extend_from_slice(text.get(GROUP - digits.min(GROUP)..).unwrap_or_default());
 }
 
 #[cfg(test)]
