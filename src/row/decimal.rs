@@ -11,7 +11,6 @@
 //! The text is what the server prints: no leading zeros but the one before the point, all declared digits after it.
 //! Manual: "Fixed-Point Types"; MySQL source, `strings/decimal.cc`, `decimal2bin`.
 
-use super::numeric::big_endian;
 use super::value::Decimal;
 
 /// Bytes of 0 to 8 left-over digits.
@@ -95,11 +94,23 @@ impl Text {
     /// The value with `digits` digits, leading zeros included; nothing for 0 digits.
     #[inline]
     fn digits(&mut self, value: u32, digits: usize) {
-        const SHIFT: [u32; GROUP + 1] =
-            [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
-        let shift = SHIFT.get(digits).copied().unwrap_or(1);
-        // A damaged group may hold more than its digits can say.
-        let shifted = (value % (1_000_000_000 / shift)) * shift;
+        // What fills up a group of that many digits, and the first value that has more.
+        const ROOM: [(u32, u32); GROUP + 1] = [
+            (1_000_000_000, 1),
+            (100_000_000, 10),
+            (10_000_000, 100),
+            (1_000_000, 1000),
+            (100_000, 10_000),
+            (10_000, 100_000),
+            (1000, 1_000_000),
+            (100, 10_000_000),
+            (10, 100_000_000),
+            (1, 1_000_000_000),
+        ];
+        let (shift, limit) = ROOM.get(digits).copied().unwrap_or((1, 1_000_000_000));
+        // Only a damaged group holds more than its digits can say.
+        let value = if value < limit { value } else { value % limit };
+        let shifted = value * shift;
         if let Some(place) = self.bytes.get_mut(self.len..self.len + GROUP) {
             let (high, low) = (shifted / 100_000, shifted % 100_000);
             place.copy_from_slice(&[
@@ -141,7 +152,13 @@ impl Groups<'_> {
         };
         self.rest = rest;
         let bits = u32::try_from(8 * width).unwrap_or(32);
-        let mut value = u32::try_from(big_endian(head)).unwrap_or(0);
+        let mut value = match *head {
+            [a] => u32::from(a),
+            [a, b] => u32::from(u16::from_be_bytes([a, b])),
+            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
+            _ => 0,
+        };
         if self.first && bits > 0 {
             value ^= 1 << (bits - 1);
             self.first = false;
