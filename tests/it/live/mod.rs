@@ -5,3 +5,4 @@
 pub mod harness;
 
 mod harness_itself;
+mod mysql_sink;
