@@ -96,6 +96,14 @@ stop_local() {
   rm -f "$1/pid"
 }
 
+# kill_local DIR: ends the server of this directory at once, for data that goes with it.
+kill_local() {
+  local pid
+  pid=$(cat "$1/pid" 2>/dev/null) || return 0
+  kill -9 "$pid" 2>/dev/null || return 0
+  wait_until 20 process_gone "$pid" || :
+}
+
 # stop_process PID: SIGTERM, and SIGKILL after 20 seconds.
 stop_process() {
   kill "$1" 2>/dev/null || return 0

@@ -216,7 +216,7 @@ clean_up() {
   if [ "$finished" = no ] || [ "$keep" = no ]; then
     for role in source target; do
       if [ "$servers" = docker ]; then docker rm -f -v "${work##*/}-$role" >/dev/null 2>&1 || :; fi
-      if [ "$servers" = local ]; then stop_local "$work/$role"; fi
+      if [ "$servers" = local ]; then kill_local "$work/$role"; fi
     done
     rm -rf "$work"
   fi

@@ -119,7 +119,11 @@ compose_lane() {
   compose_inside replicate replicate status
   compare_servers 'compose_sql source' 'compose_sql target'
   say "compose: $compared_tables tables, $compared_rows rows, $differences differences"
+  compose "${compose_files[@]}" stop --timeout 20 replicate
+  local code
+  code=$(docker inspect -f '{{.State.ExitCode}}' "$(compose "${compose_files[@]}" ps -aq replicate)")
   compose "${compose_files[@]}" down -v --timeout 20
+  [ "$code" = 0 ] || die "replicate ended with exit code $code when its container was stopped"
   ((differences == 0)) || die "source and target of the compose file differ"
 }
 

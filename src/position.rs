@@ -108,6 +108,7 @@ pub fn widen_end(current: u64, event_size: u64, end: u32) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -3,9 +3,9 @@
 use super::channel::{Channel, describe, progress, stored_options};
 use super::error::Failure;
 use super::option_args::OptionArgs;
-use super::{Global, password};
+use super::{Global, password, target};
 use crate::options::{Change, ChannelOptions, NamedOptions, key, merge};
-use crate::store::ChannelRecord;
+use crate::store::{ChannelRecord, Progress};
 
 /// Stores a channel's connection to its source, its start position and its sink.
 ///
@@ -44,7 +44,7 @@ impl ChangeMaster {
         ask_for_password(&old, &mut named)?;
         let change = merge(&old, &named)?;
         refuse_other_sink(&channel, record.as_ref(), &change)?;
-        store(&channel, record.as_ref(), &change)
+        store(&channel, record.as_ref(), &named, &change)
     }
 }
 
@@ -93,9 +93,17 @@ pub(super) fn refuse_other_sink(
 }
 
 /// Stores the change and does what it entails.
-pub(super) fn store(channel: &Channel, record: Option<&ChannelRecord>, change: &Change) -> anyhow::Result<()> {
+pub(super) fn store(
+    channel: &Channel,
+    record: Option<&ChannelRecord>,
+    named: &NamedOptions,
+    change: &Change,
+) -> anyhow::Result<()> {
     if !forgets(record, change)? {
         return channel.save(&change.options);
+    }
+    if record.is_some_and(|record| record.progress != Progress::default()) {
+        target::forget_checkpoint(&channel.name, named, &stored_options(record))?;
     }
     channel.restart(&change.options)?;
     if let Some(reached) = progress(record) {

@@ -1,14 +1,22 @@
 //! `replicate decode`: the JSON feed from files.
 
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Global;
-use super::error::Failure;
-
-/// Standard input as a file name.
-const STDIN: &str = "-";
+use super::error::{Failure, Quiet};
+use crate::pipeline::decode::{self, DecodeOptions, STDIN};
+use crate::pipeline::dispatch::Counts;
+use crate::pipeline::sequencer::Observer;
+use crate::pipeline::{ApplyError, applier};
+use crate::position::LogPosition;
+use crate::sink::json::JsonSink;
+use crate::sink::{Progress, Sink, SinkError};
 
 /// Prints the JSON of binary log or relay log files, without any server.
 ///
@@ -29,13 +37,65 @@ impl Decode {
         if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
             return Err(Failure::usage("standard input can be read once only").into());
         }
-        let threads = self.threads.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         run(&self.files, threads)
+    }
+}
+
+/// Shows how far the decoder is, on a terminal only.
+struct Bar(ProgressBar);
+
+impl Observer for Bar {
+    fn accepted(&self, _upto: Option<&LogPosition>, counts: &Counts) {
+        self.0.inc(counts.bytes);
+    }
+
+    fn durable(&self, _progress: &Progress) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+impl Bar {
+    fn new(files: &[PathBuf]) -> Self {
+        // What is printed on the terminal would tear the bar apart.
+        let shown = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        let sizes =
+            files.iter().map(|file| fs::metadata(file).ok().filter(|file| file.is_file()).map(|file| file.len()));
+        let total = sizes.sum::<Option<u64>>();
+        let bar = match total {
+            _ if !shown => ProgressBar::hidden(),
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}";
+        Self(match ProgressStyle::with_template(style) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
     }
 }
 
 /// Decodes the files to standard output.
 fn run(files: &[PathBuf], threads: usize) -> anyhow::Result<()> {
-    tracing::debug!(?files, threads, "prepared");
-    Err(Failure::new("files cannot be decoded by this build").into())
+    let mut sink = JsonSink::stdout();
+    sink.open()?;
+    let bar = Bar::new(files);
+    let options = DecodeOptions { files: files.to_vec(), workers: threads, stop: Arc::default() };
+    let result = decode::run(options, &mut sink, &bar);
+    bar.0.finish_and_clear();
+    match result {
+        Ok(summary) => {
+            if summary.saw_unnamed {
+                tracing::warn!(
+                    "the files do not name their columns (binlog_row_metadata=MINIMAL): they are called @1, @2, ..."
+                );
+            }
+            Ok(())
+        }
+        Err(ApplyError::Sink { error: SinkError::BrokenPipe, .. }) => Err(Quiet.into()),
+        Err(error) => {
+            let hint = error.hint();
+            Err(hint.into_iter().fold(Failure::new(error.to_string()), Failure::hint).into())
+        }
+    }
 }

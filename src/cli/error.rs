@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::control::ControlError;
 use crate::options::OptionError;
-use crate::store::{DataDirError, LockError, StoreError};
+use crate::store::{DataDirError, StoreError};
 
 /// An error of the command line's own, with what to do about it.
 #[derive(Debug)]
@@ -41,6 +41,18 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// An end that needs no words: whoever reads the output has gone, and knows.
+#[derive(Debug)]
+pub(super) struct Quiet;
+
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reader of the output is gone")
+    }
+}
+
+impl std::error::Error for Quiet {}
+
 /// What the errors of lower floors leave to be said here.
 fn hints(error: &anyhow::Error) -> Vec<String> {
     for cause in error.chain() {
@@ -49,9 +61,6 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
         }
         if let Some(option) = cause.downcast_ref::<OptionError>() {
             return option.hint().into_iter().collect();
-        }
-        if let Some(LockError::Held { .. }) = cause.downcast_ref() {
-            return vec!["stop it first: replicate stop".to_owned()];
         }
         if let Some(DataDirError::Io { .. }) = cause.downcast_ref() {
             return vec!["choose another directory with --data-dir or REPLICATE_DATA_DIR".to_owned()];
@@ -98,6 +107,9 @@ fn message(error: &anyhow::Error) -> String {
 
 /// Tells the error and gives the exit code for it.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Quiet>() {
+        return ExitCode::FAILURE;
+    }
     eprintln!("{}", message(error));
     ExitCode::from(if is_usage(error) { 2 } else { 1 })
 }

@@ -13,9 +13,12 @@ mod logging;
 mod option_args;
 mod password;
 mod reset;
+mod running;
+mod signals;
 mod start;
 mod status;
 mod stop;
+mod target;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,13 +1,14 @@
 //! `replicate reset`: forgets how far a channel has come, or the channel altogether.
 
-use super::Global;
 use super::channel::{Channel, stored_options};
-use crate::options::key;
+use super::{Global, target};
+use crate::options::{NamedOptions, key};
 
 /// Forgets a channel's position and relay log.
 ///
 /// The connection stays, as with RESET REPLICA: the next start begins at the first file that the source still has,
-/// or where --log-file and --pos say. Refused while the channel runs. What a sink already holds is left alone.
+/// or where --log-file and --pos say. Refused while the channel runs. What a sink
+/// already holds is left alone; only the checkpoint on a target server is removed, so the server must be there.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reset {
     /// Forget the connection too: the channel is gone.
@@ -19,11 +20,12 @@ impl Reset {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
         let (channel, record) = Channel::open_existing(global)?;
         let _lock = channel.lock()?;
+        let mut options = stored_options(Some(&record));
+        target::forget_checkpoint(&channel.name, &NamedOptions::new(), &options)?;
         if self.all {
             channel.remove_relay_log()?;
             return Ok(channel.store.forget_channel(&channel.name)?);
         }
-        let mut options = stored_options(Some(&record));
         options.remove(key::LOG_FILE);
         options.remove(key::LOG_POS);
         channel.restart(&options)

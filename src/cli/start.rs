@@ -7,7 +7,7 @@ use super::channel::{Channel, describe, progress, stored_options};
 use super::error::Failure;
 use super::option_args::OptionArgs;
 use super::{Global, password};
-use crate::options::{Change, ChannelOptions, NamedOptions, merge};
+use crate::options::{Change, ChannelOptions, merge};
 use crate::secret::Secret;
 use crate::store::{ChannelLock, ChannelRecord, Identity};
 
@@ -35,8 +35,6 @@ pub(super) struct Prepared {
     pub(super) channel: Channel,
     /// Held while it runs.
     pub(super) lock: ChannelLock,
-    /// What was stored about it; options are those of before.
-    pub(super) record: Option<ChannelRecord>,
     /// Its options, with the password and the server id to use.
     pub(super) options: ChannelOptions,
     /// The sink's password.
@@ -49,7 +47,7 @@ pub(super) struct Prepared {
 
 impl Start {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
-        run(self.prepare(global)?)
+        super::running::run(self.prepare(global)?)
     }
 
     /// Everything up to the first packet: options are merged, checked and stored, passwords read, the lock taken.
@@ -67,25 +65,13 @@ impl Start {
         refuse_other_sink(&channel, record.as_ref(), &change)?;
         options.password = password::of_source(named, &options)?;
         let sink_password = password::of_sink(named, &options)?;
-        let record = self.keep(&channel, record, &old, &change)?;
+        // What was named is stored; the password of the environment is not.
+        if record.is_none() || change.options != old {
+            store(&channel, record.as_ref(), named, &change)?;
+        }
         let identity = channel.store.identity(&channel.name, draw_identity)?;
         options.server_id = options.server_id.or(Some(identity.server_id));
-        Ok(Prepared { channel, lock, record, options, sink_password, identity, until_caught_up: self.until_caught_up })
-    }
-
-    /// Stores what was named, and returns what is stored now.
-    fn keep(
-        &self,
-        channel: &Channel,
-        record: Option<ChannelRecord>,
-        old: &NamedOptions,
-        change: &Change,
-    ) -> anyhow::Result<Option<ChannelRecord>> {
-        if record.is_some() && change.options == *old {
-            return Ok(record);
-        }
-        store(channel, record.as_ref(), change)?;
-        channel.record()
+        Ok(Prepared { channel, lock, options, sink_password, identity, until_caught_up: self.until_caught_up })
     }
 }
 
@@ -110,12 +96,4 @@ fn draw_identity() -> Identity {
         server_id: rand::random_range(3_221_225_472..=4_294_967_294),
         replica_uuid: uuid::Uuid::new_v4().to_string(),
     }
-}
-
-/// Runs the channel.
-fn run(prepared: Prepared) -> anyhow::Result<()> {
-    let Prepared { channel, lock, record, options, sink_password, identity, until_caught_up } = prepared;
-    tracing::debug!(?record, ?options, ?sink_password, ?identity, until_caught_up, "prepared");
-    drop(lock);
-    Err(Failure::new(format!("{} cannot be run by this build", describe(&channel.name))).into())
 }

@@ -18,7 +18,13 @@ const ANSWER_LIMIT: usize = 1 << 20;
 pub fn call(socket: &SocketPath, request: Request, timeout: Duration) -> Result<Response, ControlError> {
     let path = socket.as_ref();
     let line = exchange(path, request, timeout).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning(path.to_owned()),
+        // The last four: it ended before it answered.
+        io::ErrorKind::NotFound
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => ControlError::NotRunning(path.to_owned()),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             ControlError::Timeout { path: path.to_owned(), seconds: timeout.as_secs() }
         }
@@ -50,6 +56,7 @@ fn exchange(path: &Path, request: Request, timeout: Duration) -> io::Result<Vec<
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece) {
+            Ok(0) if answer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(0) => break,
             Ok(read) => answer.extend_from_slice(piece.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

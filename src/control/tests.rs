@@ -144,3 +144,13 @@ fn a_server_that_does_not_answer_is_given_up() {
     let error = call(&dir, Request::Status, Duration::from_millis(100)).unwrap_err();
     assert!(matches!(error, ControlError::Timeout { .. }), "{error}");
 }
+
+#[test]
+fn a_process_that_ends_before_it_answers_is_not_running() {
+    let (_temp, dir) = channel_dir("");
+    let listener = std::os::unix::net::UnixListener::bind(dir.socket().unwrap()).unwrap();
+    let dying = std::thread::spawn(move || drop(listener.accept()));
+    let error = call(&dir, Request::Status, PATIENCE).unwrap_err();
+    dying.join().unwrap();
+    assert!(matches!(error, ControlError::NotRunning(_)), "{error}");
+}

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::applier::{self, ApplierOptions};
 use super::channel_error::ChannelError;
+use super::dispatch::Counts;
 use super::error::ApplyError;
 use super::monitor::Monitor;
 use super::observer::ChannelObserver;
@@ -23,13 +24,13 @@ use super::retry::Backoff;
 use super::source_catalog::SourceNames;
 use crate::disposition::Disposition;
 use crate::position::LogPosition;
-use crate::relay::{RelayLog, RelayOptions, RelayWriter};
+use crate::relay::{RelayLog, RelayOptions, RelayWriter, SyncPolicy};
 use crate::sink::{Progress, Sink, SinkError};
 use crate::source::SourceConfig;
 use crate::status::state;
 use crate::store::{ChannelDir, ErrorKind, Mark, Store};
 
-/// How long one wait for the relay log's first file lasts.
+/// How often flags are looked at where nothing wakes a task.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The longest wait before a sink that failed is tried again.
@@ -47,8 +48,10 @@ pub struct ChannelConfig {
     pub source: SourceConfig,
     /// Longest wait between two attempts to connect.
     pub connect_retry: Duration,
-    /// How the relay log is written.
-    pub relay: RelayOptions,
+    /// Bytes at which a relay file is followed by another.
+    pub max_relay_log_size: u64,
+    /// Events after which the relay log is synced; 0 leaves it to the system.
+    pub sync_relay_log: u32,
     /// Where to begin if there is no progress; `None` is the first file that the source has.
     pub start: Option<LogPosition>,
     /// End when everything that the source had at the first connection is applied.
@@ -77,7 +80,10 @@ pub async fn run<S: Sink + 'static>(
 ) -> Result<ExitReason, ChannelError> {
     let signals = Signals::default();
     let (begun, mut beginning) = oneshot::channel();
-    let (relay, recovered) = RelayWriter::open(&config.dir.relay(), config.relay)?;
+    let (relay, recovered) = RelayWriter::open(
+        &config.dir.relay(),
+        RelayOptions { max_file_size: config.max_relay_log_size, sync: SyncPolicy::OnRequest },
+    )?;
     if recovered.cut > 0 {
         tracing::info!(bytes = recovered.cut, "an unfinished tail was cut off the relay log; it is fetched again");
     }
@@ -108,8 +114,8 @@ pub async fn run<S: Sink + 'static>(
     signals.proceed.send_replace(true);
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let mut received = tokio::spawn(receiver.run(receiver_stop));
-    let log_wake = signals.clone();
-    let (mut receiver_error, mut receiver_done) = (None, false);
+    let (mut receiver_error, mut receiver_done, mut caught_up) = (None, false, false);
+    let mut look = tokio::time::interval(POLL);
     let result = loop {
         tokio::select! {
             result = &mut applied => break join(result),
@@ -117,9 +123,15 @@ pub async fn run<S: Sink + 'static>(
                 receiver_done = true;
                 receiver_error = flatten(result).err();
                 // The applier finishes what is there.
-                log_wake.drained.store(true, Ordering::Release);
+                signals.drained.store(true, Ordering::Release);
             }
             _ = stop_now.wait_for(|stop| *stop), if !signals.stopping() => signals.stop(),
+            _ = look.tick(), if !signals.stopping() => {
+                if shared.is_caught_up() {
+                    caught_up = true;
+                    signals.stop();
+                }
+            }
         }
     };
     stop_receiver.send_replace(true);
@@ -129,7 +141,7 @@ pub async fn run<S: Sink + 'static>(
     result?;
     match receiver_error {
         Some(error) => Err(error),
-        None if signals.caught_up.load(Ordering::Relaxed) => Ok(ExitReason::CaughtUp),
+        None if caught_up => Ok(ExitReason::CaughtUp),
         None => Ok(ExitReason::Stopped),
     }
 }
@@ -154,7 +166,8 @@ fn prepare(
         if progress.source_uuid.is_some() {
             shared.source_uuid.get_or_init(|| progress.source_uuid.clone());
         }
-        monitor.applied(Some(&progress.position), &super::dispatch::Counts::default());
+        monitor.applied(Some(&progress.position), &Counts::default());
+        shared.set_applied(&progress.position);
         monitor.durable(&progress.position);
         if relay.log().end().is_some() && relay.log().locate(&progress.position)?.is_none() {
             tracing::warn!(position = %progress.position, "the relay log does not hold the applied position: fetching it anew");
@@ -171,6 +184,8 @@ fn prepare(
         channel: config.name,
         store: config.store,
         relay,
+        sync_relay_log: config.sync_relay_log,
+        unsynced: 0,
         start: progress.map(|progress| progress.position).or(config.start),
         start_is_typed,
         until_caught_up: config.until_caught_up,
@@ -181,25 +196,18 @@ fn prepare(
 
 /// Flags between the channel's tasks.
 #[derive(Debug, Clone)]
-pub(super) struct Signals {
+struct Signals {
     /// The applier is to end behind the transaction under way.
-    pub(super) stop: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     /// The receiver writes no more: the applier ends where the relay log does.
-    pub(super) drained: Arc<AtomicBool>,
-    /// The goal of `--until-caught-up` is reached.
-    pub(super) caught_up: Arc<AtomicBool>,
+    drained: Arc<AtomicBool>,
     /// The relay log is in order: the applier may read it.
     proceed: watch::Sender<bool>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self {
-            stop: Arc::default(),
-            drained: Arc::default(),
-            caught_up: Arc::default(),
-            proceed: watch::Sender::new(false),
-        }
+        Self { stop: Arc::default(), drained: Arc::default(), proceed: watch::Sender::new(false) }
     }
 }
 
@@ -236,7 +244,9 @@ impl Applier {
             let applied_before = self.monitor.status().sink.events;
             let result = self.once(&mut sink, runtime);
             let Err(error) = result else { break Ok(()) };
-            if self.signals.stopping() && matches!(error, ChannelError::Apply(ApplyError::Sink { error: SinkError::Cancelled, .. })) {
+            if self.signals.stopping()
+                && matches!(error, ChannelError::Apply(ApplyError::Sink { error: SinkError::Cancelled, .. }))
+            {
                 break Ok(());
             }
             self.note_error(&error);
@@ -305,7 +315,6 @@ impl Applier {
             Arc::clone(&self.log),
             Arc::clone(&self.monitor),
             Arc::clone(&self.shared),
-            self.signals.clone(),
         );
         applier::run(&mut input, sink, options, &observer)?;
         Ok(())
@@ -342,7 +351,7 @@ impl Applier {
             if self.signals.drained.load(Ordering::Acquire) {
                 return None;
             }
-            self.log.wait_beyond(None, POLL);
+            drop(self.log.wait_beyond(None, POLL));
         }
     }
 }

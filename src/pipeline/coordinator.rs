@@ -243,13 +243,14 @@ impl<'a, O> Coordinator<'a, O> {
         } else if rest > 0 {
             format!("the log ends inside an event: only {rest} bytes of it are there")
         } else if let Some(open) = &self.open {
-            let place = Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() };
+            let place =
+                Box::new(Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() });
             let what = "the log ends inside a transaction, before its commit".to_owned();
             return Err(ApplyError::Truncated { what, place }.into());
         } else {
             return Ok(());
         };
-        Err(ApplyError::Truncated { what, place: self.place(self.framed) }.into())
+        Err(ApplyError::Truncated { what, place: Box::new(self.place(self.framed)) }.into())
     }
 
     fn frame(&mut self) -> Result<Framed, Halt> {
@@ -368,11 +369,9 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(_) => {}
                 Err(error) => return Err(self.event_error(at, &error)),
             },
-            EventType::TABLE_MAP => {
-                if !self.passing_over() {
-                    let plan = self.resolve(raw, body, at)?;
-                    self.maps.push((at, plan));
-                }
+            EventType::TABLE_MAP if !self.passing_over() => {
+                let plan = self.resolve(raw, body, at)?;
+                self.maps.push((at, plan));
             }
             EventType::QUERY => self.look_at_query(raw, at)?,
             kind if kind.is_row_event() => {
@@ -444,11 +443,11 @@ impl<'a, O> Coordinator<'a, O> {
             let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
             match error {
                 ResolveError::Unfit { what, hint } => {
-                    let place = Place { table: Some(table), ..self.place(at) };
+                    let place = Box::new(Place { table: Some(table), ..self.place(at) });
                     Halt::Error(ApplyError::Undecodable { what, place, hint })
                 }
                 ResolveError::Catalog(error) => {
-                    let place = Some(Place { table: Some(table), ..self.place(at) });
+                    let place = Some(Box::new(Place { table: Some(table), ..self.place(at) }));
                     Halt::Error(ApplyError::Sink { error, place })
                 }
             }
@@ -512,7 +511,7 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     pub(super) fn undecodable(&self, at: usize, what: String, hint: Option<String>) -> Halt {
-        Halt::Error(ApplyError::Undecodable { what, place: self.place(at), hint })
+        Halt::Error(ApplyError::Undecodable { what, place: Box::new(self.place(at)), hint })
     }
 
     pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {

@@ -62,7 +62,7 @@ pub enum ApplyError {
         /// What is incomplete.
         what: String,
         /// Where it begins.
-        place: Place,
+        place: Box<Place>,
     },
     /// An event cannot be decoded, must not be passed over, or does not fit its table.
     #[error("{what} ({place})")]
@@ -70,7 +70,7 @@ pub enum ApplyError {
         /// What is wrong.
         what: String,
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What to do.
         hint: Option<String>,
     },
@@ -80,14 +80,14 @@ pub enum ApplyError {
         /// What it said.
         error: SinkError,
         /// Where, if the sink knows.
-        place: Option<Place>,
+        place: Option<Box<Place>>,
     },
     /// A worker thread died: a defect of this program.
     #[error("an internal error ended a worker thread ({0}); please report it")]
     Internal(&'static str),
 }
 
-fn at(place: &Option<Place>) -> String {
+fn at(place: &Option<Box<Place>>) -> String {
     place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
 }
 
@@ -96,14 +96,14 @@ impl ApplyError {
     #[must_use]
     pub fn from_sink(error: SinkError) -> Self {
         let place = match &error {
-            SinkError::Rejected { at: Some(meta), table, .. } => Some(Place {
+            SinkError::Rejected { at: Some(meta), table, .. } => Some(Box::new(Place {
                 read: None,
                 source: Some(meta.start.clone()),
                 gtid: meta.gtid.clone(),
                 table: table.clone(),
-            }),
+            })),
             SinkError::Rejected { table: Some(table), .. } => {
-                Some(Place { table: Some(table.clone()), ..Place::default() })
+                Some(Box::new(Place { table: Some(table.clone()), ..Place::default() }))
             }
             _ => None,
         };

@@ -59,7 +59,7 @@ impl<O> Coordinator<'_, O> {
         let to_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let mut offset = to_u64(self.framed);
         let mut last_rows = self.open.as_ref().and_then(|open| open.last_rows).map(to_u64);
-        let mut bytes = Vec::new();
+        let mut bytes = vec![0; HEADER_LEN];
         loop {
             bytes.resize(HEADER_LEN, 0);
             self.fetch(spool, &mut bytes, offset)?;
@@ -124,7 +124,7 @@ impl<O> Coordinator<'_, O> {
     }
 
     fn cut_short(&self, offset: u64) -> Halt {
-        let place = self.place(usize::try_from(offset).unwrap_or(usize::MAX));
+        let place = Box::new(self.place(usize::try_from(offset).unwrap_or(usize::MAX)));
         let what = "the log ends inside a transaction, before its commit".to_owned();
         Halt::Error(ApplyError::Truncated { what, place })
     }

@@ -1,10 +1,8 @@
-//! What a channel does about progress: records the checkpoint, purges relay files, notices that it is caught up.
+//! What a channel does about progress: records the checkpoint and purges relay files.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::channel::Signals;
 use super::dispatch::Counts;
 use super::error::ApplyError;
 use super::monitor::Monitor;
@@ -22,7 +20,6 @@ pub(super) struct ChannelObserver {
     log: Arc<RelayLog>,
     monitor: Arc<Monitor>,
     shared: Arc<Shared>,
-    signals: Signals,
     /// Where relay files begin in the source's log: read once.
     starts: Mutex<BTreeMap<RelayFileId, LogPosition>>,
 }
@@ -34,9 +31,8 @@ impl ChannelObserver {
         log: Arc<RelayLog>,
         monitor: Arc<Monitor>,
         shared: Arc<Shared>,
-        signals: Signals,
     ) -> Self {
-        Self { name, store, log, monitor, shared, signals, starts: Mutex::default() }
+        Self { name, store, log, monitor, shared, starts: Mutex::default() }
     }
 
     /// Deletes the relay files whose every event has been applied.
@@ -94,10 +90,7 @@ impl Observer for ChannelObserver {
             place: None,
         })?;
         self.monitor.durable(&progress.position);
-        if self.shared.goal.get().is_some_and(|goal| progress.position >= *goal) {
-            self.signals.caught_up.store(true, Ordering::Relaxed);
-            self.signals.stop.store(true, Ordering::Relaxed);
-        }
+        self.shared.set_applied(&progress.position);
         self.purge(&progress.position)
     }
 }

@@ -99,10 +99,8 @@ impl PlanCache {
             Names::Source(catalog) => Some(look_up(catalog.as_mut(), map, "source")?),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map, "target")?),
         };
-        TablePlan::compile(map, def).map_err(|error| ResolveError::Unfit {
-            what: error.to_string(),
-            hint: error.hint(),
-        })
+        TablePlan::compile(map, def)
+            .map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
     }
 }
 
@@ -111,10 +109,10 @@ fn look_up(
     map: &TableMapEvent<'_>,
     side: &str,
 ) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
-    let name = |bytes| std::str::from_utf8(bytes).map_err(|_| ResolveError::Unfit {
-        what: "the table's name is not UTF-8".to_owned(),
-        hint: None,
-    });
+    let name = |bytes| {
+        std::str::from_utf8(bytes)
+            .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })
+    };
     match catalog.table(name(map.database)?, name(map.table)?)? {
         Some(def) => Ok(Arc::new(def)),
         None => Err(ResolveError::Unfit {

@@ -4,7 +4,7 @@
 //! the transaction that was under way is cut off the relay log and asked for again from its beginning, so the relay
 //! log holds whole transactions only. Manual: "Replication Threads", "COM_BINLOG_DUMP".
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -41,6 +41,25 @@ pub struct Shared {
     pub source_uuid: OnceLock<Option<String>>,
     /// Where `--until-caught-up` ends: the source's end of log at the first connection.
     pub goal: OnceLock<LogPosition>,
+    /// How far the sink has it durably.
+    pub applied: Mutex<Option<LogPosition>>,
+}
+
+impl Shared {
+    /// Records how far the sink has it durably.
+    pub fn set_applied(&self, position: &LogPosition) {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(position.clone());
+    }
+
+    /// Whether the sink has everything that the source had at the first connection.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.goal.get(), &*applied) {
+            (Some(goal), Some(applied)) => applied >= goal,
+            _ => false,
+        }
+    }
 }
 
 /// Fetches the source's log.
@@ -55,6 +74,10 @@ pub struct Receiver {
     pub store: Store,
     /// Where events go.
     pub relay: RelayWriter,
+    /// Events after which the relay log is synced; 0 leaves it to the system.
+    pub sync_relay_log: u32,
+    /// Events since the last sync.
+    pub unsynced: u32,
     /// Where to begin while the relay log is empty; `None` is the first file the source has.
     pub start: Option<LogPosition>,
     /// The start is a place that a user typed, not one that was reached: it is checked.
@@ -96,6 +119,8 @@ struct Stream {
     fresh: bool,
     /// Bytes taken since the last commit.
     uncommitted: usize,
+    /// Events taken since the last commit.
+    events: u32,
 }
 
 impl Receiver {
@@ -191,6 +216,7 @@ impl Receiver {
             position: from,
             fresh: true,
             uncommitted: 0,
+            events: 0,
         };
         let mut connected = false;
         let mut recorded = tokio::time::Instant::now();
@@ -362,9 +388,14 @@ impl Receiver {
     /// Writes what was taken and lets the applier see it.
     async fn commit(&mut self, stream: &mut Stream) -> Result<(), ChannelError> {
         stream.uncommitted = 0;
+        self.unsynced = self.unsynced.saturating_add(std::mem::take(&mut stream.events));
+        let sync = self.sync_relay_log > 0 && self.unsynced >= self.sync_relay_log;
         loop {
-            match self.relay.rotate_if_needed().and_then(|_| self.relay.commit(false)) {
+            match self.relay.rotate_if_needed().and_then(|_| self.relay.commit(sync)) {
                 Ok(end) => {
+                    if sync {
+                        self.unsynced = 0;
+                    }
                     if let Some(end) = end {
                         self.monitor.received(&end.source, self.relay.log().total_size());
                     }
@@ -428,6 +459,7 @@ async fn take(
         }
     }
     stream.uncommitted = stream.uncommitted.saturating_add(bytes.len());
+    stream.events = stream.events.saturating_add(1);
     stream.position = position;
     if matches!(step, Step::Outside | Step::Ends { .. }) && !stream.grouper.in_group() {
         relay.boundary(&stream.position);
@@ -444,8 +476,12 @@ fn next_position(stream: &mut Stream, raw: &RawEvent<'_>) -> Result<LogPosition,
     match raw.header.event_type {
         EventType::FORMAT_DESCRIPTION => {
             let format = FormatDescription::parse(raw).map_err(damaged)?;
-            raw.verify_checksum(if format.has_checksum_tail() { ChecksumAlgorithm::Crc32 } else { ChecksumAlgorithm::Off })
-                .map_err(damaged)?;
+            raw.verify_checksum(if format.has_checksum_tail() {
+                ChecksumAlgorithm::Crc32
+            } else {
+                ChecksumAlgorithm::Off
+            })
+            .map_err(damaged)?;
             stream.format = format;
         }
         EventType::ROTATE => {

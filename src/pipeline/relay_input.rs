@@ -68,7 +68,7 @@ impl LogInput for RelayInput {
         if complete {
             return Ok(More::End);
         }
-        self.log.wait_beyond(Some(RelayPlace { file: self.id, offset: self.offset }), timeout);
+        drop(self.log.wait_beyond(Some(RelayPlace { file: self.id, offset: self.offset }), timeout));
         Ok(More::Nothing)
     }
 

@@ -86,7 +86,7 @@ impl<S: Sink> Sequencer<'_, S> {
                 Ok(Order::Barrier(done)) => {
                     self.record()?;
                     // The coordinator may be gone already.
-                    drop(done.send(()));
+                    let _ = done.send(());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),

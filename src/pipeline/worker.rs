@@ -150,9 +150,11 @@ impl<'a, R: Renderer> Task<'a, R> {
         let bytes = self.batch.bytes.get(at..item.range.end).unwrap_or_default();
         match RawEvent::cut(bytes) {
             Ok((raw, _)) => Ok(raw),
-            Err(error) => {
-                Err(ApplyError::Undecodable { what: error.to_string(), place: self.place(item, at, None), hint: None })
-            }
+            Err(error) => Err(ApplyError::Undecodable {
+                what: error.to_string(),
+                place: Box::new(self.place(item, at, None)),
+                hint: None,
+            }),
         }
     }
 
@@ -223,7 +225,7 @@ impl<'a, R: Renderer> Task<'a, R> {
             Some(plan) if plan.columns.len() == rows.width => Ok(Arc::clone(plan)),
             Some(plan) => Err(ApplyError::Undecodable {
                 what: format!("a row event has {} columns where its table map has {}", rows.width, plan.columns.len()),
-                place: self.place(item, at, Some(plan)),
+                place: Box::new(self.place(item, at, Some(plan))),
                 hint: None,
             }),
             None => Err(ApplyError::Undecodable {
@@ -231,7 +233,7 @@ impl<'a, R: Renderer> Task<'a, R> {
                     "a row event refers to table number {}, which no table map before it names",
                     rows.table_id
                 ),
-                place: self.place(item, at, None),
+                place: Box::new(self.place(item, at, None)),
                 hint: Some("the start position is inside a transaction; start at the beginning of one".to_owned()),
             }),
         }
@@ -256,7 +258,7 @@ impl<'a, R: Renderer> Task<'a, R> {
                 what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
                        prepared transactions"
                     .to_owned(),
-                place: self.place(item, at, None),
+                place: Box::new(self.place(item, at, None)),
                 hint: Some("use plain transactions on the source, or start behind this place".to_owned()),
             }
             .into()),
@@ -281,7 +283,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
         Err(ApplyError::Undecodable {
             what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
-            place: self.place(item, at, None),
+            place: Box::new(self.place(item, at, None)),
             hint: Some(stop_hint(event_type).to_owned()),
         })
     }
@@ -297,7 +299,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         let own = self.count_rows()?;
         let before = link.before.recv().map_err(|_| Failure::Gone)?;
         // The last piece has nobody to tell.
-        drop(link.after.send(before.saturating_add(own)));
+        let _ = link.after.send(before.saturating_add(own));
         Ok(before)
     }
 
@@ -326,7 +328,7 @@ impl<'a, R: Renderer> Task<'a, R> {
                             let counted = row::count(plan, &rows, &mut before, &mut after);
                             count = count.saturating_add(counted.map_err(|error| ApplyError::Undecodable {
                                 what: error.to_string(),
-                                place: self.place(item, at, Some(plan)),
+                                place: Box::new(self.place(item, at, Some(plan))),
                                 hint: None,
                             })?);
                         }
@@ -354,12 +356,12 @@ impl<'a, R: Renderer> Task<'a, R> {
     fn event_error(&self, error: &EventError, item: &Item, at: usize, plan: Option<&TablePlan>) -> ApplyError {
         ApplyError::Undecodable {
             what: error.to_string(),
-            place: self.place(item, at, plan),
+            place: Box::new(self.place(item, at, plan)),
             hint: matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned()),
         }
     }
 
     fn render_error(&self, error: RenderError, item: &Item, at: usize, plan: Option<&TablePlan>) -> ApplyError {
-        ApplyError::Undecodable { what: error.what, place: self.place(item, at, plan), hint: error.hint }
+        ApplyError::Undecodable { what: error.what, place: Box::new(self.place(item, at, plan)), hint: error.hint }
     }
 }

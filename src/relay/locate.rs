@@ -2,7 +2,7 @@
 
 use super::file::Window;
 use super::track::Track;
-use super::{RelayEnd, RelayError, RelayFileId, RelayLog, RelayPlace};
+use super::{RelayError, RelayFileId, RelayLog, RelayPlace};
 use crate::binlog::EventType;
 use crate::position::LogPosition;
 
@@ -32,10 +32,18 @@ impl RelayLog {
             if header.start <= *position {
                 let track = Track::new(header.start, header.checksum);
                 let mut scan = Scan { window: Window::new(&file, limit), track, id };
-                return scan.find(header.body, position, &end);
+                let found = scan.find(header.body, position)?;
+                // The end of a file is the beginning of the next, whose first event comes after this one's last.
+                let at_end = found.is_none() && scan.track.position() == position;
+                return if at_end { self.beginning_of_next(id) } else { Ok(found) };
             }
         }
         Ok(None)
+    }
+
+    fn beginning_of_next(&self, id: RelayFileId) -> Result<Option<RelayPlace>, RelayError> {
+        let Some(next) = self.next_file(id) else { return Ok(None) };
+        Ok(Some(RelayPlace { file: next, offset: self.open(next)?.header()?.body }))
     }
 }
 
@@ -46,11 +54,11 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn find(&mut self, mut at: u64, asked: &LogPosition, end: &RelayEnd) -> Result<Option<RelayPlace>, RelayError> {
+    fn find(&mut self, mut at: u64, asked: &LogPosition) -> Result<Option<RelayPlace>, RelayError> {
         let id = self.id;
         while at < self.window.limit() {
-            let what = || "an event does not fit into the file".to_owned();
-            let damaged = move || RelayError::Corrupt { file: id, offset: at, what: what() };
+            let what = "an event that does not fit into the file";
+            let damaged = move || RelayError::Corrupt { file: id, offset: at, what: what.to_owned() };
             let header = self.window.header(at)?.ok_or_else(damaged)?;
             let extent = self.track.extent(&header);
             let here = self.track.position();
@@ -68,8 +76,6 @@ impl Scan<'_> {
             }
             at = at.saturating_add(u64::from(header.event_size));
         }
-        // The end of a file is the beginning of the next, where the next event is.
-        let found = self.track.position() == asked && id == end.place.file;
-        Ok(found.then_some(end.place))
+        Ok(None)
     }
 }

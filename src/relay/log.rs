@@ -112,7 +112,7 @@ impl RelayLog {
     /// crash in between leaves files that the next start removes. Returns how many there were.
     ///
     /// # Errors
-    /// When the index cannot be replaced (nothing is deleted then) or a file cannot be deleted.
+    /// When the index cannot be replaced or a file cannot be deleted.
     pub fn purge_before(&self, keep: RelayFileId) -> Result<usize, RelayError> {
         let _listing = self.listing();
         let files = self.files();
@@ -121,10 +121,17 @@ impl RelayLog {
         if gone.is_empty() {
             return Ok(0);
         }
-        index::write(&self.dir, &kept)?;
+        let listed = match index::write(&self.dir, &kept) {
+            // Deleting makes the room that the new index needs.
+            Err(RelayError::Full { .. }) => false,
+            other => other.map(|()| true)?,
+        };
         self.state().files.retain(|(id, _)| *id >= keep);
         for id in &gone {
             index::remove(&self.dir.join(id.to_string()))?;
+        }
+        if !listed {
+            index::write(&self.dir, &kept)?;
         }
         Ok(gone.len())
     }
@@ -185,5 +192,5 @@ pub fn reset(dir: &Path) -> Result<(), RelayError> {
         return Ok(());
     }
     index::write(dir, &[])?;
-    index::remove_unlisted(dir, &[])
+    index::remove_unlisted(dir, Some(&[]))
 }

@@ -16,7 +16,6 @@
 //! end are complete transactions and never change. Artificial ROTATE events, which a server makes up for each
 //! connection, are the one thing not kept as received: they are written anew, with the file's own checksum.
 
-mod boundary;
 mod error;
 mod file;
 mod format;
@@ -31,10 +30,20 @@ mod track;
 mod writer;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod crash_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod sample;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod stream_tests;
 
 pub use error::RelayError;
 pub use file::{FileHeader, RelayFile};
 pub use log::{RelayLog, reset};
 pub use place::{RelayEnd, RelayFileId, RelayPlace};
 pub use writer::{Recovered, RelayOptions, RelayWriter, SyncPolicy};
+
+/// Magic, format description and ROTATE, with which a file begins, have fewer bytes than this.
+const MAX_BEGINNING: u64 = 2048;

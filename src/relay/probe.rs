@@ -3,7 +3,8 @@
 //! A torn end may be cut off, for the source sends those events again. Damage in the middle must not be: the length
 //! in a header may be the very thing that is damaged, so that the "incomplete event" it describes swallows all that
 //! follows. An event counts as found if its header is possible and its CRC32 is right; in a file without checksums,
-//! if its header names the very offset at the source that its place in the file implies.
+//! if its header names the very offset at the source that its place in the file implies, or if the header behind it
+//! goes on where it ends. (MariaDB from 11.4 on names no offsets: without checksums nothing is found there.)
 
 use super::RelayError;
 use super::file::{RelayFile, Window, possible_size};
@@ -19,27 +20,32 @@ const SMALL_EVENT: u32 = 64 * 1024;
 /// Bytes that are hashed at most for events whose header does not name the right offset.
 const HASH_BUDGET: u64 = 256 * 1024 * 1024;
 
-/// A power loss loses whole sectors.
-const SECTOR: u64 = 512;
-
 /// A search of one file.
 pub(super) struct Probe<'f> {
     window: Window<'f>,
-    /// Another window on the same file, for the events found.
-    events: Window<'f>,
+    judge: Judge<'f>,
+}
+
+/// Tells events from bytes that look like a header.
+struct Judge<'f> {
+    /// A window of its own: events are larger than their headers.
+    window: Window<'f>,
     checksum: ChecksumAlgorithm,
-    source: u64,
+    /// An offset at the source, less the offset in the file that goes with it.
+    ahead: u64,
+    budget: u64,
 }
 
 impl<'f> Probe<'f> {
-    /// Searches the first `size` bytes of the file. `source` is where the spot asked about stands in the source's log.
-    pub(super) fn new(file: &'f RelayFile, size: u64, checksum: ChecksumAlgorithm, source: u64) -> Self {
-        Self { window: Window::new(file, size), events: Window::new(file, size), checksum, source }
+    /// Searches the first `size` bytes of the file. What stands at `from` in it stands at `source` in the source's.
+    pub(super) fn new(file: &'f RelayFile, size: u64, checksum: ChecksumAlgorithm, from: u64, source: u64) -> Self {
+        let ahead = source.wrapping_sub(from);
+        let judge = Judge { window: Window::new(file, size), checksum, ahead, budget: HASH_BUDGET };
+        Self { window: Window::new(file, size), judge }
     }
 
     /// The offset of the first whole event that begins behind `from`.
     pub(super) fn event_behind(&mut self, from: u64) -> Result<Option<u64>, RelayError> {
-        let mut budget = HASH_BUDGET;
         let mut offset = from.saturating_add(1);
         loop {
             let left = self.window.limit().saturating_sub(offset);
@@ -48,18 +54,9 @@ impl<'f> Probe<'f> {
                 return Ok(None);
             };
             for (at, bytes) in (offset..).zip(bytes.windows(HEADER_LEN)) {
-                let Some(header) = EventHeader::read(bytes).filter(|header| possible(header, self.checksum)) else {
-                    continue;
-                };
-                let implied = self.source.wrapping_add(at.wrapping_sub(from)).wrapping_add(header.event_size.into());
-                let named = u64::from(header.log_pos) == implied & 0xffff_ffff;
-                if !named && (header.event_size > SMALL_EVENT || self.checksum == ChecksumAlgorithm::Off || budget == 0)
-                {
-                    continue;
-                }
-                budget = budget.saturating_sub(u64::from(header.event_size));
-                let whole = self.events.event(at)?;
-                if whole.is_some_and(|raw| self.checksum == ChecksumAlgorithm::Off || format::has_valid_crc(raw.bytes))
+                if let Some(header) = EventHeader::read(bytes)
+                    && possible(&header, self.judge.checksum)
+                    && self.judge.is_event(at, &header)?
                 {
                     return Ok(Some(at));
                 }
@@ -68,36 +65,29 @@ impl<'f> Probe<'f> {
             offset = offset.saturating_add(u64::try_from(step).unwrap_or(u64::MAX));
         }
     }
+}
 
-    /// Whether the file ends with zero bytes that begin behind `from`, at a sector's border or before one: what a
-    /// power loss leaves of a file whose length was saved before its bytes.
-    pub(super) fn zeros_to_the_end(&mut self, from: u64) -> Result<bool, RelayError> {
-        let end = self.window.limit();
-        let border = end.saturating_sub(1) / SECTOR * SECTOR;
-        if end == 0 || border <= from {
-            return self.all_zero(from);
+impl Judge<'_> {
+    fn is_event(&mut self, at: u64, header: &EventHeader) -> Result<bool, RelayError> {
+        let size = u64::from(header.event_size);
+        let end = at.saturating_add(size);
+        let named = u64::from(header.log_pos) == end.wrapping_add(self.ahead) & 0xffff_ffff;
+        if self.checksum == ChecksumAlgorithm::Off {
+            return Ok(named || self.window.header(end)?.is_some_and(|next| goes_on(header, &next)));
         }
-        self.all_zero(border)
+        if !named && (header.event_size > SMALL_EVENT || self.budget == 0) {
+            return Ok(false);
+        }
+        self.budget = self.budget.saturating_sub(size);
+        Ok(self.window.event(at)?.is_some_and(|raw| format::has_valid_crc(raw.bytes)))
     }
+}
 
-    /// Whether there are bytes from `offset` on and all are zero.
-    pub(super) fn all_zero(&mut self, mut offset: u64) -> Result<bool, RelayError> {
-        let mut any = false;
-        loop {
-            let left = self.window.limit().saturating_sub(offset);
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(STRIDE);
-            match self.window.get(offset, len)? {
-                Some(bytes) if !bytes.is_empty() => {
-                    if bytes.iter().any(|byte| *byte != 0) {
-                        return Ok(false);
-                    }
-                    any = true;
-                    offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-                }
-                _ => return Ok(any),
-            }
-        }
-    }
+/// Whether the second event stands right behind the first in the source's log.
+fn goes_on(first: &EventHeader, second: &EventHeader) -> bool {
+    first.log_pos != 0
+        && possible(second, ChecksumAlgorithm::Off)
+        && second.log_pos.wrapping_sub(first.log_pos) == second.event_size
 }
 
 fn possible(header: &EventHeader, checksum: ChecksumAlgorithm) -> bool {

@@ -10,14 +10,17 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use super::boundary::Boundary;
 use super::file::{RelayFile, Window};
-use super::format::Format;
+use super::format::{self, Format};
 use super::probe::Probe;
 use super::track::Track;
-use super::{RelayEnd, RelayError, RelayFileId, RelayPlace, index};
-use crate::binlog::{ChecksumAlgorithm, EventHeader, EventType, HEADER_LEN, MAGIC};
+use super::{MAX_BEGINNING, RelayEnd, RelayError, RelayFileId, RelayPlace, index};
+use crate::binlog::group::Grouper;
+use crate::binlog::{CHECKSUM_LEN, ChecksumAlgorithm, EventHeader, EventType, HEADER_LEN, MAGIC};
 use crate::position::FIRST_EVENT;
+
+/// Bytes searched at a time.
+const STRIDE: usize = 1024 * 1024;
 
 /// A relay log as it may be gone on with.
 #[derive(Debug)]
@@ -40,8 +43,9 @@ pub(super) struct LastFile {
 
 /// Repairs the relay log in `dir`.
 pub(super) fn recover(dir: &Path) -> Result<Found, RelayError> {
-    let mut files = index::read(dir)?;
-    index::remove_unlisted(dir, &files)?;
+    let listed = index::read(dir)?;
+    index::remove_unlisted(dir, listed.as_deref())?;
+    let mut files = listed.unwrap_or_default();
     let mut cut = 0_u64;
     while let Some(&id) = files.last() {
         let path = dir.join(id.to_string());
@@ -50,10 +54,10 @@ pub(super) fn recover(dir: &Path) -> Result<Found, RelayError> {
             false => Inspected { sound: None, size: 0 },
         };
         if let Some((format, end)) = inspected.sound {
-            check_present(dir, &files)?;
+            check_present(dir, &mut files)?;
             let dropped = inspected.size.saturating_sub(end.place.offset);
             let file =
-                truncate(&path, end.place.offset, dropped > 0).map_err(|source| RelayError::io(&path, source))?;
+                open_cut(&path, end.place.offset, dropped > 0).map_err(|source| RelayError::io(&path, source))?;
             cut = cut.saturating_add(dropped);
             return Ok(Found { files, last: Some(LastFile { file, format, end }), cut });
         }
@@ -66,20 +70,25 @@ pub(super) fn recover(dir: &Path) -> Result<Found, RelayError> {
     Ok(Found { files, last: None, cut })
 }
 
-fn check_present(dir: &Path, files: &[RelayFileId]) -> Result<(), RelayError> {
-    match files.iter().find(|id| !dir.join(id.to_string()).exists()) {
+/// Files at the beginning of the list may have been purged already; none may be missing behind those.
+fn check_present(dir: &Path, files: &mut Vec<RelayFileId>) -> Result<(), RelayError> {
+    let is_there = |id: &RelayFileId| dir.join(id.to_string()).exists();
+    let purged = files.iter().take_while(|id| !is_there(id)).count();
+    if purged > 0 {
+        files.drain(..purged);
+        index::write(dir, files)?;
+    }
+    match files.iter().find(|id| !is_there(id)) {
         Some(id) => Err(RelayError::Index { path: dir.to_owned(), what: format!("{id} is missing") }),
         None => Ok(()),
     }
 }
 
-fn truncate(path: &Path, len: u64, torn: bool) -> std::io::Result<File> {
+fn open_cut(path: &Path, len: u64, torn: bool) -> std::io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     if torn {
         file.set_len(len)?;
     }
-    // What was read back may still be in memory only.
-    file.sync_all()?;
     Ok(file)
 }
 
@@ -115,39 +124,47 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads magic, format description and ROTATE; `None` if they are torn.
     fn beginning(&mut self) -> Result<Option<(Format, Track, u64)>, RelayError> {
-        let have = self.size.min(FIRST_EVENT);
-        let magic = self.window.get(0, usize::try_from(have).unwrap_or(0))?.unwrap_or_default();
-        let torn = MAGIC.starts_with(magic);
-        if !torn && !self.probe(ChecksumAlgorithm::Crc32, 0).all_zero(0)? {
-            return Err(self.file.corrupt(0, "it does not begin as a binary log".to_owned()));
-        }
-        // Without the description it is not known whether events have checksums; it has one itself where they may.
-        if !torn || !self.judge(FIRST_EVENT, ChecksumAlgorithm::Crc32, FIRST_EVENT)? {
-            return Ok(None);
-        }
         let file = self.file;
-        let damaged = |offset, what: String| file.corrupt(offset, what);
+        let have = usize::try_from(self.size.min(FIRST_EVENT)).unwrap_or(0);
+        let magic = self.window.get(0, have)?.unwrap_or_default();
+        let good = magic.iter().zip(MAGIC).take_while(|(found, right)| **found == *right).count();
+        if good < MAGIC.len() {
+            let torn = good == have || self.all_zero(u64::try_from(good).unwrap_or(0))?;
+            return if torn { Ok(None) } else { Err(file.corrupt(0, "it does not begin as a binary log".to_owned())) };
+        }
+        // Whether events have checksums is not known yet; our own format description has one where it can.
+        if !self.judge(FIRST_EVENT, ChecksumAlgorithm::Crc32, FIRST_EVENT)? {
+            return self.torn_beginning(FIRST_EVENT);
+        }
         let Some(raw) = self.window.event(FIRST_EVENT)? else { return Ok(None) };
-        let format = Format::read(&raw).map_err(|error| damaged(FIRST_EVENT, error.to_string()))?;
+        let format = Format::read_own(&raw).map_err(|error| file.corrupt(FIRST_EVENT, error.to_string()))?;
         let at = FIRST_EVENT.saturating_add(u64::from(raw.header.event_size));
         if !self.judge(at, format.checksum(), at)? {
-            return Ok(None);
+            return self.torn_beginning(at);
         }
         let Some(raw) = self.window.event(at)?.filter(|raw| raw.header.event_type == EventType::ROTATE) else {
-            return Err(damaged(at, "no rotate event".to_owned()));
+            return Err(file.corrupt(at, "no rotate event".to_owned()));
         };
-        let start = super::format::read_rotate(&raw, format.checksum());
-        let start = start.ok_or_else(|| damaged(at, "the rotate event cannot be read".to_owned()))?;
-        let body = at.saturating_add(u64::from(raw.header.event_size));
+        let start = format::read_rotate(&raw, format.checksum());
+        let start = start.ok_or_else(|| file.corrupt(at, "the rotate event cannot be read".to_owned()))?;
         let track = Track::new(start, format.checksum());
+        let body = at.saturating_add(u64::from(raw.header.event_size));
         Ok(Some((format, track, body)))
+    }
+
+    /// A file is begun as a whole: what is torn there has nothing behind it.
+    fn torn_beginning<T>(&self, at: u64) -> Result<Option<T>, RelayError> {
+        if self.size > MAX_BEGINNING && !self.all_zero(MAX_BEGINNING)? {
+            return Err(self.file.corrupt(at, "the file's own beginning is not whole".to_owned()));
+        }
+        Ok(None)
     }
 
     /// Reads on from `at` to the end or the tear.
     fn walk(&mut self, format: Format, mut track: Track, mut at: u64) -> Result<(Format, RelayEnd), RelayError> {
         let file = self.file;
         let checksum = format.checksum();
-        let mut boundary = Boundary::default();
+        let mut grouper = Grouper::new();
         let end_at = |offset, track: &Track| {
             let place = RelayPlace { file: file.id(), offset };
             RelayEnd { place, source: track.position().clone() }
@@ -162,8 +179,11 @@ impl Reader<'_> {
                 }
             }
             track.follow(&raw).ok_or_else(|| file.corrupt(at, "the rotate event cannot be read".to_owned()))?;
+            let body = raw.body(checksum).map_err(|error| file.corrupt(at, error.to_string()))?;
+            let fed = grouper.feed(&raw.header, body, format.description());
+            fed.map_err(|error| file.corrupt(at, error.to_string()))?;
             at = at.saturating_add(u64::from(raw.header.event_size));
-            if boundary.closed_after(&raw, checksum) {
+            if !grouper.in_group() {
                 end = end_at(at, &track);
             }
         }
@@ -185,14 +205,17 @@ impl Reader<'_> {
             return Ok(Spot::Torn);
         };
         if let Some(raw) = self.window.event(at)? {
-            let Err(error) = raw.verify_checksum(checksum) else { return Ok(Spot::Event) };
-            let torn = self.probe(checksum, source).zeros_to_the_end(at)?;
-            return Ok(if torn { Spot::Torn } else { Spot::Damaged(error.to_string()) });
+            let verified = match at {
+                FIRST_EVENT => Format::read_own(&raw).map(drop),
+                _ => format::verify(&raw, checksum),
+            };
+            let Err(error) = verified else { return Ok(Spot::Event) };
+            return Ok(if self.zeroed(at, &header)? { Spot::Torn } else { Spot::Damaged(error.to_string()) });
         }
-        if self.probe(checksum, source).all_zero(at)? {
+        if self.all_zero(at)? {
             return Ok(Spot::Torn);
         }
-        Ok(match self.probe(checksum, source).event_behind(at)? {
+        Ok(match Probe::new(self.file, self.size, checksum, at, source).event_behind(at)? {
             Some(next) => {
                 let size = header.event_size;
                 Spot::Damaged(format!("an event of {size} bytes cannot stand there, and offset {next} has another"))
@@ -201,7 +224,25 @@ impl Reader<'_> {
         })
     }
 
-    fn probe(&self, checksum: ChecksumAlgorithm, source: u64) -> Probe<'_> {
-        Probe::new(self.file, self.size, checksum, source)
+    /// Whether a power loss took the end of this event and all that came after it: its checksum is zeros, or it is
+    /// followed by nothing but zeros.
+    fn zeroed(&self, at: u64, header: &EventHeader) -> Result<bool, RelayError> {
+        let end = at.saturating_add(u64::from(header.event_size));
+        Ok(self.all_zero(end)? || self.all_zero(end.saturating_sub(CHECKSUM_LEN as u64))?)
+    }
+
+    /// Whether there are bytes from `offset` on, and all are zero.
+    fn all_zero(&self, mut offset: u64) -> Result<bool, RelayError> {
+        let mut window = Window::new(self.file, self.size);
+        let mut any = false;
+        while offset < self.size {
+            let len = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(STRIDE);
+            if window.get(offset, len)?.is_none_or(|bytes| bytes.iter().any(|byte| *byte != 0)) {
+                return Ok(false);
+            }
+            any = true;
+            offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        }
+        Ok(any)
     }
 }

@@ -1,6 +1,11 @@
 //! Events for tests: laid out and protected as a server's, with little in them.
 
+use std::path::Path;
+
+use super::track::Track;
+use super::{Recovered, RelayError, RelayFile, RelayLog, RelayOptions, RelayWriter, SyncPolicy};
 use crate::binlog::event::FormatDescription;
+use crate::binlog::group::Grouper;
 use crate::binlog::{
     CHECKSUM_LEN, ChecksumAlgorithm, EventFlags, EventHeader, EventType, HEADER_LEN, RawEvent, checksum, encode,
 };
@@ -102,4 +107,69 @@ impl Source {
         events.extend(self.hello());
         events
     }
+}
+
+/// What a receiver does: hands events to the writer and says where transactions end.
+pub(super) struct Receiver {
+    pub(super) writer: RelayWriter,
+    track: Option<Track>,
+    grouper: Grouper,
+    description: FormatDescription,
+}
+
+impl Receiver {
+    pub(super) fn open(dir: &Path, max_file_size: u64) -> Result<(Self, Recovered), RelayError> {
+        let options = RelayOptions { max_file_size, sync: SyncPolicy::OnRequest };
+        let (writer, recovered) = RelayWriter::open(dir, options)?;
+        let description = FormatDescription::preliminary(ChecksumAlgorithm::Crc32);
+        Ok((Self { writer, track: None, grouper: Grouper::new(), description }, recovered))
+    }
+
+    /// Takes events of a connection.
+    pub(super) fn take(&mut self, events: &[Vec<u8>], alg: ChecksumAlgorithm) {
+        for bytes in events {
+            let raw = raw(bytes);
+            let track = self.track.get_or_insert_with(|| Track::new(LogPosition::new("", 4), alg));
+            track.follow(&raw).unwrap();
+            self.writer.append(bytes).unwrap();
+            self.grouper.feed(&raw.header, raw.body(alg).unwrap(), &self.description).unwrap();
+            if !self.grouper.in_group() {
+                self.writer.boundary(self.track.as_ref().unwrap().position());
+                self.writer.rotate_if_needed().unwrap();
+            }
+        }
+    }
+
+    /// The connection is lost.
+    pub(super) fn disconnect(&mut self) {
+        self.writer.cut_to_last_boundary().unwrap();
+        self.grouper.reset();
+        self.track = None;
+    }
+}
+
+/// All of a relay log's events as received: without the beginnings of files and the artificial ROTATEs.
+pub(super) fn received(log: &RelayLog) -> Vec<Vec<u8>> {
+    let mut events = Vec::new();
+    for id in log.files() {
+        let file = log.open(id).unwrap();
+        let mut at = file.header().unwrap().body;
+        while at < log.readable(id).unwrap() {
+            let event = event_at(&file, at);
+            at += event.len() as u64;
+            if !(raw(&event).header.event_type == EventType::ROTATE && raw(&event).header.is_artificial()) {
+                events.push(event);
+            }
+        }
+    }
+    events
+}
+
+/// The event at an offset.
+pub(super) fn event_at(file: &RelayFile, at: u64) -> Vec<u8> {
+    let mut header = [0; HEADER_LEN];
+    assert_eq!(file.read_at(&mut header, at).unwrap(), HEADER_LEN);
+    let mut event = vec![0; EventHeader::read(&header).unwrap().event_size as usize];
+    assert_eq!(file.read_at(&mut event, at).unwrap(), event.len());
+    event
 }

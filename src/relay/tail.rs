@@ -47,9 +47,9 @@ pub(super) struct Tail<M> {
 }
 
 impl<M: Medium> Tail<M> {
-    /// Goes on after the first `written` bytes, which are durable.
-    pub(super) fn new(medium: M, written: u64) -> Self {
-        Self { medium, written, synced: written, buffer: Vec::with_capacity(BUFFER) }
+    /// Goes on after the first `written` bytes, of which `synced` are known to be durable.
+    pub(super) fn new(medium: M, written: u64, synced: u64) -> Self {
+        Self { medium, written, synced, buffer: Vec::with_capacity(BUFFER) }
     }
 
     /// Offset after the last byte taken.
@@ -176,7 +176,7 @@ mod tests {
             step in 10_000usize..300_000,
         ) {
             let disk = SmallDisk::default();
-            let mut tail = Tail::new(&disk, 0);
+            let mut tail = Tail::new(&disk, 0, 0);
             let mut expected = Vec::new();
             for (len, byte) in events {
                 let event = vec![byte; len];
@@ -200,7 +200,7 @@ mod tests {
     fn a_cut_takes_back_what_is_buffered_and_what_is_written() {
         let disk = SmallDisk::default();
         disk.room.set(1 << 20);
-        let mut tail = Tail::new(&disk, 0);
+        let mut tail = Tail::new(&disk, 0, 0);
         tail.put(b"abc", b"def").unwrap();
         tail.cut(4).unwrap();
         tail.flush().unwrap();

@@ -177,9 +177,7 @@ impl RelayWriter {
     /// When the file cannot be cut.
     pub fn cut_to_last_boundary(&mut self) -> Result<(), RelayError> {
         self.turn = None;
-        let Some(current) = &mut self.current else { return Ok(()) };
-        let cut = current.tail.cut(current.boundary.place.offset);
-        cut.map_err(|source| RelayError::io(&current.path, source))
+        self.current.as_mut().map_or(Ok(()), Current::cut)
     }
 
     /// Deletes all files: the next events come from somewhere else. File numbers go on.
@@ -211,20 +209,28 @@ impl RelayWriter {
     /// Takes a format description: into the file if its events are laid out so, else it begins another.
     fn describe(&mut self, raw: &RawEvent<'_>) -> Result<(), RelayError> {
         let format = Format::read(raw).map_err(|_| RelayError::Stream { what: "a format description of no use" })?;
-        match &self.current {
-            Some(current) if current.format.fits(&format) => {}
-            Some(current) if !current.at_boundary() => {
-                return Err(RelayError::Stream { what: "another format inside a transaction" });
-            }
-            current => {
-                let known = current.as_ref().map(|current| current.boundary.source.clone());
-                let start = self.turn.clone().or(known);
-                let start = start.ok_or(RelayError::Stream { what: "a format description before any file name" })?;
-                self.begin_file(format, start)?;
-                self.turn = None;
-            }
+        if self.current.as_ref().is_none_or(|current| !current.format.fits(&format)) {
+            let start = self.start_of(&format)?;
+            self.begin_file(format, start)?;
+            self.turn = None;
         }
         self.put(raw.bytes)
+    }
+
+    /// Where a file that begins with this format begins at the source.
+    fn start_of(&mut self, format: &Format) -> Result<LogPosition, RelayError> {
+        let mut known = None;
+        if let Some(current) = &mut self.current {
+            if !current.at_boundary() {
+                if !format.restarted() {
+                    return Err(RelayError::Stream { what: "another format inside a transaction" });
+                }
+                // The source crashed in the middle of it: it was never committed.
+                current.cut()?;
+            }
+            known = Some(current.boundary.source.clone());
+        }
+        self.turn.clone().or(known).ok_or(RelayError::Stream { what: "a format description before any file name" })
     }
 
     /// Closes the file, which is at a boundary, and begins the next. If that fails the old one is still the last.
@@ -236,11 +242,15 @@ impl RelayWriter {
         bytes.extend_from_slice(format.event());
         bytes.extend_from_slice(&format.rotate(&source));
         let file = create(&path, &bytes).map_err(|source| RelayError::io(&path, source))?;
-        index::sync_dir(&self.dir)?;
         let written = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let boundary = RelayEnd { place: RelayPlace { file: id, offset: written }, source };
-        self.log.add(boundary.clone())?;
-        self.current = Some(Current { tail: Tail::new(file, written), path, format, boundary });
+        let listed = index::sync_dir(&self.dir).and_then(|()| self.log.add(boundary.clone()));
+        if let Err(error) = listed {
+            // Unless the disk was full, the index may name the new file by now: nothing may go to the old one.
+            self.given_up = !matches!(error, RelayError::Full { .. });
+            return Err(error);
+        }
+        self.current = Some(Current { tail: Tail::new(file, written, written), path, format, boundary });
         self.next = id.next();
         Ok(())
     }
@@ -260,7 +270,14 @@ impl Current {
     fn after(dir: &Path, last: LastFile) -> Self {
         let LastFile { file, format, end } = last;
         let path = dir.join(end.place.file.to_string());
-        Self { tail: Tail::new(file, end.place.offset), path, format, boundary: end }
+        // What was read back may have been in the system's memory only.
+        Self { tail: Tail::new(file, end.place.offset, 0), path, format, boundary: end }
+    }
+
+    /// Forgets what was taken after the last boundary.
+    fn cut(&mut self) -> Result<(), RelayError> {
+        let cut = self.tail.cut(self.boundary.place.offset);
+        cut.map_err(|source| RelayError::io(&self.path, source))
     }
 
     fn at_boundary(&self) -> bool {

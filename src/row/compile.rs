@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::charset::Charset;
+use super::decimal::packed_width;
 use super::fit;
 use super::metadata::{Charsets, Labels, Metadata, MetadataError};
 use super::plan::{ColumnKind, ColumnPlan, Disguise, TablePlan};
@@ -170,16 +171,6 @@ fn length_prefix(max: usize) -> u8 {
     if max < 256 { 1 } else { 2 }
 }
 
-/// Bytes of a packed decimal; `None` if no such DECIMAL can be declared.
-pub(super) fn decimal_bytes(precision: u8, scale: u8) -> Option<u8> {
-    const LEFTOVER: [u8; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
-    if precision == 0 || precision > 65 || scale > 38 {
-        return None;
-    }
-    let part = |digits: u8| Some((digits / 9) * 4 + LEFTOVER.get(usize::from(digits % 9))?);
-    Some(part(precision.checked_sub(scale)?)? + part(scale)?)
-}
-
 /// The layout that a type code and its metadata mean; `Err` names what is wrong.
 fn layout(code: u8, meta: &[u8]) -> Result<Logged, &'static str> {
     use ColumnKind as K;
@@ -198,7 +189,7 @@ fn layout(code: u8, meta: &[u8]) -> Result<Logged, &'static str> {
         code::DOUBLE => (K::Double, Class::Numeric),
         code::YEAR => (K::Year, Class::Numeric),
         code::NEWDECIMAL => {
-            let bytes = decimal_bytes(first, second).ok_or("precision or scale out of range")?;
+            let bytes = packed_width(first, second).ok_or("precision or scale out of range")?;
             (K::Decimal { precision: first, scale: second, bytes }, Class::Numeric)
         }
         code::NULL => (K::Null, Class::Other),

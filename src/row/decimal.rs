@@ -20,6 +20,20 @@ const LEFTOVER_BYTES: [usize; 9] = [0, 1, 1, 2, 2, 3, 3, 4, 4];
 /// Digits of one full group.
 const GROUP: usize = 9;
 
+/// The server's buffers hold nine groups: values inside JSON may say a precision past the 65 of a column.
+const MAX_PRECISION: u8 = 81;
+
+/// Bytes of a packed decimal; `None` if the server can have none like it.
+pub(super) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
+    if precision == 0 || precision > MAX_PRECISION || scale > 38 {
+        return None;
+    }
+    let whole = usize::from(precision.checked_sub(scale)?);
+    let scale = usize::from(scale);
+    let part = |digits: usize| LEFTOVER_BYTES.get(digits % GROUP).map(|left| digits / GROUP * 4 + left);
+    u8::try_from(part(whole)? + part(scale)?).ok()
+}
+
 impl Decimal<'_> {
     /// Appends the number as the server prints it, for example `-0.50`.
     pub fn write_text(&self, out: &mut Vec<u8>) {
@@ -90,11 +104,13 @@ impl Groups<'_> {
 }
 
 /// The last `digits` digits of a value, with leading zeros.
+#[inline]
 fn padded(value: u32, digits: usize, out: &mut Vec<u8>) {
     let mut text = [b'0'; GROUP];
     let mut rest = value;
     for place in text.iter_mut().rev() {
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        // A remainder of 10 is one digit.
+        *place = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
     out.extend_from_slice(text.get(GROUP - digits.min(GROUP)..).unwrap_or_default());

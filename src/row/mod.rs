@@ -9,9 +9,12 @@ mod compile;
 mod compressed;
 mod decimal;
 mod fit;
+pub(crate) mod float;
+pub(crate) mod json;
 mod metadata;
 mod numeric;
 pub mod plan;
+pub(crate) mod spatial;
 mod split;
 mod temporal;
 pub(crate) mod text;
@@ -136,7 +139,7 @@ impl ColumnPlan {
     }
 
     #[cold]
-    fn wrong(&self, what: &'static str) -> RowError {
+    pub(crate) fn wrong(&self, what: &'static str) -> RowError {
         RowError::Value { column: self.name.clone(), what }
     }
 }

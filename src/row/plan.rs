@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::charset::Charset;
 pub use super::compile::{PlanError, has_full_names};
+use super::text;
 use crate::schema::TableDef;
 
 /// Everything that reading and rendering a row of one table map needs, worked out once.
@@ -28,6 +29,8 @@ pub struct TablePlan {
     pub def: Option<Arc<TableDef>>,
     /// How to step over each column's value.
     pub(super) steps: Box<[Step]>,
+    /// `{"database":"d","table":"t","type":"`: how every JSON line about the table begins.
+    pub(crate) json_head: Vec<u8>,
 }
 
 impl TablePlan {
@@ -43,7 +46,12 @@ impl TablePlan {
         def: Option<Arc<TableDef>>,
     ) -> Self {
         let steps = columns.iter().map(|column| Step::of(column.kind)).collect();
-        Self { table_id, database, table, columns, primary_key, named, def, steps }
+        let mut json_head = br#"{"database":"#.to_vec();
+        text::json_string(database.as_bytes(), &mut json_head);
+        json_head.extend_from_slice(br#","table":"#);
+        text::json_string(table.as_bytes(), &mut json_head);
+        json_head.extend_from_slice(br#","type":""#);
+        Self { table_id, database, table, columns, primary_key, named, def, steps, json_head }
     }
 }
 
@@ -68,6 +76,44 @@ pub struct ColumnPlan {
     pub(crate) text: TextForm,
     /// A type of MariaDB that travels as BINARY.
     pub(crate) disguise: Option<Disguise>,
+    /// `,"name":`, ready to copy in one piece.
+    pub(crate) comma_key: PaddedKey,
+}
+
+/// Bytes of a [`PaddedKey`] that are copied without asking for their number.
+const KEY_LANES: usize = 32;
+
+/// A key with a comma before it. Short keys, which is nearly all, are copied in blocks of fixed size and cut back, which is
+/// several times faster than a copy of their own length.
+#[derive(Debug, Clone)]
+pub(crate) struct PaddedKey {
+    start: [u8; KEY_LANES],
+    whole: Vec<u8>,
+}
+
+impl PaddedKey {
+    fn new(json_key: &[u8]) -> Self {
+        let mut whole = vec![b','];
+        whole.extend_from_slice(json_key);
+        let mut start = [0; KEY_LANES];
+        for (place, byte) in start.iter_mut().zip(&whole) {
+            *place = *byte;
+        }
+        Self { start, whole }
+    }
+
+    /// Appends `,"name":`.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let length = self.whole.len();
+        if length <= KEY_LANES {
+            let end = out.len() + length;
+            out.extend_from_slice(&self.start);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(&self.whole);
+        }
+    }
 }
 
 impl ColumnPlan {
@@ -75,10 +121,12 @@ impl ColumnPlan {
     #[must_use]
     pub fn new(name: String, kind: ColumnKind, unsigned: bool, collation: Option<u16>) -> Self {
         let mut json_key = Vec::with_capacity(name.len() + 3);
-        super::text::json_string(name.as_bytes(), &mut json_key);
+        text::json_string(name.as_bytes(), &mut json_key);
         json_key.push(b':');
+        let comma_key = PaddedKey::new(&json_key);
         Self {
             name,
+            comma_key,
             json_key,
             kind,
             unsigned,

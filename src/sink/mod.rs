@@ -4,6 +4,7 @@
 //! is pure and runs in parallel. The [`Sink`] itself is one thread's property: it takes the rendered pieces in
 //! source order and makes them durable. A sink says *accepted* or *durable*; only durable work moves a checkpoint.
 
+pub mod json;
 pub mod mysql;
 pub mod null;
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mysql_common::packets::{BinlogDumpFlags, ComBinlogDump};
 use mysql_common::proto::MySerialize;
 
-use crate::binlog::{EventHeader, HEADER_LEN, MAX_EVENT_SIZE};
+use crate::binlog::{EventHeader, MAX_EVENT_SIZE};
 use crate::position::LogPosition;
 
 use super::config::SourceConfig;
@@ -139,8 +139,6 @@ fn event(packet: &[u8]) -> Result<&[u8], Failure> {
         _ => Err(Failure::Protocol("neither an event, an error nor an end")),
     }
 }
-
-const _: () = assert!(HEADER_LEN == 19);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::progress::{self, Mark, Progress};
+use super::progress::{self, Progress};
 use super::{Store, StoreError, from_sql, now_ms, to_sql};
 use crate::secret::Secret;
 
@@ -125,8 +125,8 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Store::save_options`]; and the channel begins anew, at `start` if there is one: received and applied
-    /// positions and last errors are forgotten. All or nothing.
+    /// As [`Store::save_options`]; and the channel begins anew: all three marks and the last errors are forgotten. All
+    /// or nothing.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -135,13 +135,12 @@ impl Store {
         name: &str,
         options: &BTreeMap<String, String>,
         secrets: &BTreeMap<String, Secret>,
-        start: Option<&Mark>,
     ) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write_options(&transaction, name, options, secrets)?;
         transaction.execute("DELETE FROM last_error WHERE channel = ?1", [name])?;
-        progress::restart(&transaction, name, start)?;
+        transaction.execute("DELETE FROM progress WHERE channel = ?1", [name])?;
         transaction.commit()?;
         Ok(())
     }
@@ -318,19 +317,16 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_sets_options_and_start_and_forgets_the_rest() {
+    fn a_restart_sets_options_and_forgets_the_rest() {
         let (_dir, store) = open();
         store.save_options("", &map(&[("host", "a")]), &BTreeMap::new()).unwrap();
+        store.set_start("", &Mark::at(LogPosition::new("b.000001", 4))).unwrap();
         store.record_applied("", &Mark::at(LogPosition::new("b.000009", 900))).unwrap();
         store.record_error("", ErrorKind::Io, 1236, "gone").unwrap();
-        let start = Mark::at(LogPosition::new("b.000001", 4));
-        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new(), Some(&start)).unwrap();
+        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new()).unwrap();
         let record = store.load_channel("").unwrap().unwrap();
         assert_eq!(record.options, map(&[("host", "b")]));
-        assert_eq!(record.progress.start.unwrap().position, start.position);
-        assert_eq!((record.progress.received, record.progress.applied, record.io_error), (None, None, None));
-        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new(), None).unwrap();
-        assert_eq!(store.load_channel("").unwrap().unwrap().progress, Progress::default());
+        assert_eq!((record.progress, record.io_error), (Progress::default(), None));
     }
 
     #[test]

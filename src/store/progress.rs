@@ -93,7 +93,8 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         require(&transaction, name)?;
-        restart(&transaction, name, Some(mark))?;
+        transaction.execute("DELETE FROM progress WHERE channel = ?1", [name])?;
+        write(&transaction, name, MarkKind::Start, mark)?;
         transaction.commit()?;
         Ok(())
     }
@@ -139,15 +140,6 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
-}
-
-/// Forgets all marks of a channel; it begins at `start` from now on.
-pub(super) fn restart(connection: &Connection, name: &str, start: Option<&Mark>) -> Result<(), StoreError> {
-    connection.execute("DELETE FROM progress WHERE channel = ?1", [name])?;
-    if let Some(mark) = start {
-        write(connection, name, MarkKind::Start, mark)?;
-    }
-    Ok(())
 }
 
 /// Returns how many rows were written: none if the mark would go backwards.

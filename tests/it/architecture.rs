@@ -73,14 +73,31 @@ fn imports_point_down_only() {
     for (module, file, text) in sources() {
         let Some(own) = floor(&module) else { continue };
         for path in paths(&text) {
-            let Some(other) = path.strip_prefix("crate::") else { continue };
-            let other = other.split("::").next().unwrap_or_default();
+            let Some(other) = from_the_root(&path, depth(&file)) else { continue };
             if let Some(why) = objection(&module, own, other) {
                 wrong.push(format!("{}: {path}: {why}", file.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How many modules deep the file's code is: 1 for `x.rs` and `x/mod.rs`.
+fn depth(file: &Path) -> usize {
+    let inside = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap_or(file);
+    inside.iter().count() - usize::from(inside.ends_with("mod.rs"))
+}
+
+/// The top-level module that a path reaches by `crate::`, or by `super::` as often as the code is deep.
+fn from_the_root(path: &str, depth: usize) -> Option<&str> {
+    let rest = match path.strip_prefix("crate::") {
+        Some(rest) => rest,
+        None => {
+            let rest = path.strip_prefix("self::").unwrap_or(path);
+            (0..depth).try_fold(rest, |rest, _| rest.strip_prefix("super::"))?
+        }
+    };
+    rest.split("::").next()
 }
 
 /// Why `module`, which is on floor `own`, must not import `other`.
@@ -369,5 +386,11 @@ fn an_import_that_points_up_or_sideways_is_objected_to() {
     assert!(look("pipeline", "store").is_none());
     assert!(look("binlog", "position").is_none());
     assert!(look("relay", "relay").is_none());
+    assert_eq!(from_the_root("crate::store::Store", 3), Some("store"));
+    assert_eq!(from_the_root("super::super::store::Store", 2), Some("store"));
+    assert_eq!(from_the_root("self::super::store", 1), Some("store"));
+    assert_eq!(from_the_root("super::store::Store", 2), None);
+    assert_eq!(depth(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/a/mod.rs")), 1);
+    assert_eq!(depth(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/a/b.rs")), 2);
     assert!(is_within("std::fs::File", "std::fs") && !is_within("std::fsx", "std::fs"));
 }

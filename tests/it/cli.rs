@@ -154,7 +154,8 @@ fn change_master_moves_a_stopped_channel_to_another_position() {
     let home = Home::with_progress();
     home.run(&["change-master", "--master-log-file", "mysql-bin.000002", "--master-log-pos", "4"]).ok();
     assert_eq!(home.applied(), None);
-    assert_eq!(home.record().progress.start.unwrap().position.to_string(), "mysql-bin.000002:4");
+    assert_eq!(home.option("source_log_file").as_deref(), Some("mysql-bin.000002"));
+    assert_eq!(home.record().progress.start, None, "the source has not been asked about it yet");
     assert!(!home.has_relay_log());
     home.progress("mysql-bin.000003", 1000);
     home.run(&["change-master", "--log-file", "mysql-bin.000003", "--pos", "1000"]).ok();
@@ -207,6 +208,20 @@ fn reset_forgets_progress_and_keeps_the_connection() {
     assert_eq!((home.applied(), home.has_relay_log()), (None, false));
     assert_eq!(home.option("source_host").as_deref(), Some("db1"));
     assert_eq!(home.option("source_log_file"), None);
+}
+
+#[test]
+fn progress_stays_where_the_target_that_shares_it_cannot_be_reached() {
+    let home = Home::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sink = format!("mysql://u@127.0.0.1:{port}/");
+    home.run(&["change-master", "--master-host", "db1", "--master-user", "u", "--sink", &sink]).ok();
+    home.progress("mysql-bin.000003", 1000);
+    for args in [&["reset"][..], &["reset", "--all"], &["change-master", "--master-host", "db2"]] {
+        home.run(args).fails(1, &["nothing was changed", &port.to_string(), "hint: make the target reachable"]);
+    }
+    assert_eq!(home.applied().as_deref(), Some("mysql-bin.000003:1000"));
+    assert_eq!(home.option("source_host").as_deref(), Some("db1"));
 }
 
 #[test]

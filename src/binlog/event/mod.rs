@@ -46,41 +46,40 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
     }
     let body = raw.body(fde.checksum)?;
     let header = &raw.header;
-    let parsed = match event_type {
-        EventType::QUERY => query::parse(body, fde).map(Event::Query),
-        EventType::TABLE_MAP => table_map::parse(body, fde).map(Event::TableMap),
+    let wrong = |error| in_body(event_type, body, error);
+    Ok(match event_type {
+        EventType::QUERY => Event::Query(query::parse(body, fde).map_err(wrong)?),
+        EventType::TABLE_MAP => Event::TableMap(table_map::parse(body, fde).map_err(wrong)?),
         EventType::WRITE_ROWS | EventType::WRITE_ROWS_V1 => {
-            rows::parse(body, event_type, RowsKind::Write, fde).map(Event::Rows)
+            Event::Rows(rows::parse(body, event_type, RowsKind::Write, fde).map_err(wrong)?)
         }
         EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 => {
-            rows::parse(body, event_type, RowsKind::Update, fde).map(Event::Rows)
+            Event::Rows(rows::parse(body, event_type, RowsKind::Update, fde).map_err(wrong)?)
         }
         EventType::DELETE_ROWS | EventType::DELETE_ROWS_V1 => {
-            rows::parse(body, event_type, RowsKind::Delete, fde).map(Event::Rows)
+            Event::Rows(rows::parse(body, event_type, RowsKind::Delete, fde).map_err(wrong)?)
         }
-        EventType::XID => xid::parse(body).map(Event::Xid),
-        EventType::GTID | EventType::ANONYMOUS_GTID => {
-            gtid::parse(body, event_type == EventType::ANONYMOUS_GTID).map(Event::Gtid)
-        }
-        EventType::GTID_TAGGED => gtid_tagged::parse(body).map(Event::Gtid),
-        EventType::ROTATE => rotate::parse(body, fde).map(Event::Rotate),
-        EventType::STOP => Ok(Event::Stop),
-        EventType::PREVIOUS_GTIDS => Ok(Event::PreviousGtids(body)),
-        EventType::HEARTBEAT => Ok(Event::Heartbeat(heartbeat::parse_v1(body, header))),
-        EventType::HEARTBEAT_V2 => heartbeat::parse_v2(body).map(Event::Heartbeat),
-        EventType::ROWS_QUERY => rows_query::parse(body).map(Event::RowsQuery),
-        EventType::INTVAR => intvar::parse_intvar(body).map(Event::Intvar),
-        EventType::RAND => intvar::parse_rand(body).map(Event::Rand),
-        EventType::USER_VAR => user_var::parse(body).map(Event::UserVar),
-        EventType::MARIA_GTID => maria::parse_gtid(body, header.server_id).map(Event::Gtid),
-        EventType::MARIA_GTID_LIST => Ok(Event::GtidList(body)),
-        EventType::MARIA_BINLOG_CHECKPOINT => maria::parse_checkpoint(body).map(Event::BinlogCheckpoint),
-        EventType::MARIA_ANNOTATE_ROWS => Ok(Event::RowsQuery(body)),
-        EventType::IGNORABLE => Ok(Event::Ignorable),
-        _ if policy::may_be_ignored(header) => Ok(Event::Ignorable),
-        _ => Ok(Event::Other),
-    };
-    parsed.map_err(|error| in_body(event_type, body, error))
+        EventType::XID => Event::Xid(xid::parse(body).map_err(wrong)?),
+        EventType::GTID => Event::Gtid(gtid::parse(body, false).map_err(wrong)?),
+        EventType::ANONYMOUS_GTID => Event::Gtid(gtid::parse(body, true).map_err(wrong)?),
+        EventType::GTID_TAGGED => Event::Gtid(gtid_tagged::parse(body).map_err(wrong)?),
+        EventType::ROTATE => Event::Rotate(rotate::parse(body, fde).map_err(wrong)?),
+        EventType::STOP => Event::Stop,
+        EventType::PREVIOUS_GTIDS => Event::PreviousGtids(body),
+        EventType::HEARTBEAT => Event::Heartbeat(heartbeat::parse_v1(body, header)),
+        EventType::HEARTBEAT_V2 => Event::Heartbeat(heartbeat::parse_v2(body).map_err(wrong)?),
+        EventType::ROWS_QUERY => Event::RowsQuery(rows_query::parse(body).map_err(wrong)?),
+        EventType::INTVAR => Event::Intvar(intvar::parse_intvar(body).map_err(wrong)?),
+        EventType::RAND => Event::Rand(intvar::parse_rand(body).map_err(wrong)?),
+        EventType::USER_VAR => Event::UserVar(user_var::parse(body).map_err(wrong)?),
+        EventType::MARIA_GTID => Event::Gtid(maria::parse_gtid(body, header.server_id).map_err(wrong)?),
+        EventType::MARIA_GTID_LIST => Event::GtidList(body),
+        EventType::MARIA_BINLOG_CHECKPOINT => Event::BinlogCheckpoint(maria::parse_checkpoint(body).map_err(wrong)?),
+        EventType::MARIA_ANNOTATE_ROWS => Event::RowsQuery(body),
+        EventType::IGNORABLE => Event::Ignorable,
+        _ if policy::may_be_ignored(header) => Event::Ignorable,
+        _ => Event::Other,
+    })
 }
 
 /// The statement of a QUERY_EVENT, and nothing else of it: for telling groups apart.

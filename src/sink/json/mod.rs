@@ -1,9 +1,10 @@
-//! The JSON feed: one line a row, in Maxwell's shape. The contract is `docs/json-output.md`.
+//! The JSON feed: one line a row, one line a DDL statement. The contract is `docs/json-output.md`.
 //!
 //! [`JsonRenderer`] makes the lines; [`JsonSink`] brings them to standard output or a file. Delivery is at least once:
 //! what was written and not recorded before a crash is written again, with the same `position` and `xoffset`.
 
 mod render;
+mod value;
 mod writer;
 
 pub use render::JsonRenderer;

@@ -92,6 +92,11 @@ impl CheckpointSql {
         sql
     }
 
+    /// Removes the row.
+    pub(super) fn delete(&self) -> Vec<u8> {
+        [b"DELETE FROM ".as_slice(), &self.table, b" WHERE channel = ", &self.channel].concat()
+    }
+
     /// Moves the row. It must match exactly one row: none means that somebody else moved it.
     pub(super) fn update(&self, before: &Checkpoint, next: &Checkpoint) -> Vec<u8> {
         let mut sql = [b"UPDATE ".as_slice(), &self.table, b" SET "].concat();

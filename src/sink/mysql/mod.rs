@@ -12,8 +12,8 @@
 //! A transaction that the source rolled back after it had changed tables without transactions (`ROLLBACK` at its end)
 //! is executed and rolled back here as well: what such tables keep there they keep here.
 //!
-//! The account needs, on the target: all data and DDL privileges for the replicated databases, SELECT, INSERT, UPDATE
-//! and CREATE in the checkpoint database, and for the sessions of statements SESSION_VARIABLES_ADMIN (MySQL) or
+//! The account needs, on the target: all data and DDL privileges for the replicated databases, SELECT, INSERT, UPDATE,
+//! DELETE and CREATE in the checkpoint database, and for the sessions of statements SESSION_VARIABLES_ADMIN (MySQL) or
 //! BINLOG REPLAY (MariaDB); SET_ANY_DEFINER or SET USER for objects with other definers; PROCESS makes the
 //! recognition of DDL statements after a crash sharper.
 
@@ -67,6 +67,16 @@ impl MysqlSink {
     pub fn new(config: MysqlSinkConfig, handle: Handle, stop: watch::Receiver<bool>) -> Self {
         let patience = Patience::new(stop, config.grace);
         Self { config: Arc::new(config), handle, patience, facts: Arc::new(RwLock::new(None)), session: None }
+    }
+
+    /// Removes the channel's checkpoint from the target: it decides where to resume, and is not to any more. What was
+    /// replayed stays.
+    ///
+    /// # Errors
+    /// When the target cannot be asked, or refuses.
+    pub fn forget_checkpoint(&mut self) -> Result<(), SinkError> {
+        self.session = None;
+        open::forget(&self.config, &self.handle, self.patience.clone())
     }
 }
 

@@ -56,6 +56,23 @@ pub(super) fn open(
     Ok((Session::new(connection, facts.flavor, sql, stored), facts))
 }
 
+/// Removes the channel's checkpoint row, if there is one.
+pub(super) fn forget(config: &MysqlSinkConfig, handle: &Handle, patience: Patience) -> Result<(), SinkError> {
+    let target = config.describe();
+    let mut connection = Connection::open(config, handle, patience)
+        .map_err(|fault| fault.plain(&format!("connecting to the target {target}")))?;
+    let sql = CheckpointSql::new(&config.checkpoint_database, &config.channel);
+    let removed = take_lock(&mut connection, config).and_then(|()| Ok(connection.execute(&sql.delete())?));
+    match removed {
+        Ok(_) => Ok(()),
+        Err(Trouble::Fault(fault)) if fault.code().is_some_and(|code| NOT_THERE.contains(&code)) => Ok(()),
+        Err(Trouble::Fault(fault)) => Err(fault.plain(&format!("removing the checkpoint on the target {target}"))),
+        Err(Trouble::Held(_) | Trouble::Unreadable) => {
+            Err(SinkError::Unavailable { what: format!("the channel is still in use on the target {target}") })
+        }
+    }
+}
+
 enum Trouble {
     Fault(Fault),
     Held(Option<u64>),

@@ -146,7 +146,7 @@ impl<'a> Target<'a> {
         };
         let cast = |out: &mut Vec<u8>, kind: &str, value: &[u8]| {
             out.extend_from_slice(format!("CAST({} AS {kind})", String::from_utf8_lossy(&column.name)).as_bytes());
-            out.extend_from_slice(format!("<=>CAST(").as_bytes());
+            out.extend_from_slice(b"<=>CAST(");
             out.extend_from_slice(value);
             out.extend_from_slice(format!(" AS {kind})").as_bytes());
         };

@@ -6,3 +6,4 @@ pub mod harness;
 
 mod harness_itself;
 mod mysql_sink;
+mod replication;
