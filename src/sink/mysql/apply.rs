@@ -97,6 +97,9 @@ impl Session {
     pub(super) fn apply(&mut self, piece: &Statements, upto: Option<&Progress>) -> Result<Ack, SinkError> {
         let uuid = upto.and_then(|progress| progress.source_uuid.clone());
         let result = self.run(piece, uuid.as_deref());
+        if let (Ok(()), Some(progress)) = (&result, upto) {
+            self.skip_to(progress);
+        }
         match result {
             Ok(()) if upto.is_some() && self.folded.is_none() => Ok(Ack::Durable),
             Ok(()) => Ok(Ack::Accepted),
@@ -107,6 +110,16 @@ impl Session {
                 }
                 Err(locate(error, self.current.as_ref()))
             }
+        }
+    }
+
+    /// Takes note of progress past the last transaction: parts of the log that hold nothing to apply.
+    fn skip_to(&mut self, progress: &Progress) {
+        let Some(known) = self.folded.as_ref().or(self.stored.as_ref()) else { return };
+        if known.intent.is_none() && self.current.is_none() && known.progress.position < progress.position {
+            let source_uuid = self.uuid(progress.source_uuid.as_deref());
+            let progress = Progress { position: progress.position.clone(), source_uuid };
+            self.folded = Some(Checkpoint { progress, gtid: known.gtid.clone(), intent: None });
         }
     }
 
