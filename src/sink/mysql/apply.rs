@@ -12,7 +12,7 @@ use super::connection::{Answer, Connection};
 use super::error::Fault;
 use super::facts::Flavor;
 use super::fingerprint::fingerprint;
-use super::output::{Ddl, MarkKind, RowsMark, Statements, Verb};
+use super::output::{Ddl, MarkKind, RowsMark, Statements};
 use super::statement;
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::position::LogPosition;
@@ -21,8 +21,9 @@ use crate::sink::{Ack, Progress, SinkError};
 /// Statements are joined up to this many bytes a packet.
 const JOIN_BYTES: usize = 128 << 10;
 
-/// Warnings that say nothing about values: unsafe statements in the target's own log.
-const HARMLESS: &[u16] = &[1592];
+/// Warnings that say nothing about values: deprecated syntax and character sets, and unsafe statements in the target's
+/// own log.
+const HARMLESS: &[u16] = &[1287, 1592, 1681, 3719, 3720, 3778];
 
 /// The number native replicas report for a row that is not there: ER_KEY_NOT_FOUND.
 const KEY_NOT_FOUND: u16 = 1032;
@@ -193,10 +194,8 @@ impl Session {
             self.lenient = lenient;
         }
         self.queue(piece, bytes, Expect::Rows(mark))?;
-        let keyless =
-            mark.verb != Verb::Insert && piece.tables.get(mark.table).is_some_and(|table| table.key.is_empty());
-        // Alone or last in its packet, so that its warnings can be asked for.
-        if keyless { self.send(piece) } else { Ok(()) }
+        // The last of its packet is the one whose warnings can be asked for.
+        if mark.alone { self.send(piece) } else { Ok(()) }
     }
 
     /// A statement of the source inside a transaction.
