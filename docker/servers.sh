@@ -115,7 +115,8 @@ unpack_debian() {
 }
 
 wrap_prefix() {
-  local name=$1 home=$2 loader tool dir libs run
+  local name=$1 home=$2 loader tool dir libs run share
+  share=$(share_directory "$home/prefix" | sed "s,^$home/prefix/,,")
   loader=$(cd "$home/prefix" && find usr/lib -path '*-linux-gnu*' -name 'ld-linux*.so.*' | head -n 1)
   libs="\$here/prefix/${loader%/*}:\$here/prefix/usr/lib/mysql/private"
   for tool in $(tools "$name"); do
@@ -124,7 +125,7 @@ wrap_prefix() {
       run="\"\$here/prefix/$loader\" --library-path \"$libs\" \"\$here/prefix/$dir/$tool\""
       if [ "$tool" = "$(server_daemon "$name")" ]; then
         wrapper "$home/bin/$tool" "$(daemon_command "$name" "$run" "--basedir=\"\$here/prefix/usr\" \
---lc-messages-dir=\"\$here/prefix/usr/share/mysql\" --character-sets-dir=\"\$here/prefix/usr/share/mysql/charsets\" \
+--lc-messages-dir=\"\$here/prefix/$share\" --character-sets-dir=\"\$here/prefix/$share/charsets\" \
 --plugin-dir=\"\$here/prefix/usr/lib/mysql/plugin\"")"
       else
         wrapper "$home/bin/$tool" "export LIBMYSQL_PLUGIN_DIR=\"\$here/prefix/usr/lib/mysql/plugin\"
@@ -136,6 +137,15 @@ exec $run \"\$@\""
 }
 
 # --- both -----------------------------------------------------------------------------------------------
+
+# Where a server keeps its messages and system tables: the name changed between versions.
+share_directory() {
+  local dir
+  for dir in "$1/usr/share/mysql" "$1/usr/share/mariadb"; do
+    [ ! -d "$dir/charsets" ] || { echo "$dir"; return 0; }
+  done
+  return 1
+}
 
 tools() {
   case $1 in
@@ -177,8 +187,8 @@ initialise() {
     mariadb*)
       # What mariadb-install-db does, without its search for programs: neither anonymous users nor a root
       # that the socket authenticates.
-      local share=$home/prefix/usr/share/mysql sql=mysql
-      [ -d "$share" ] || share=/usr/share/mysql
+      local share sql=mysql
+      share=$(share_directory "$home/prefix" || share_directory "")
       [ -f "$share/mysql_system_tables.sql" ] || sql=mariadb
       mkdir -p "$home/pristine/mysql"
       {
