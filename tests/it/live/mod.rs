@@ -5,4 +5,5 @@
 pub mod harness;
 
 mod harness_itself;
+mod mysql_sink;
 mod replication;
