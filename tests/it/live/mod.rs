@@ -8,3 +8,4 @@ mod bad_input;
 mod channel;
 mod harness_itself;
 mod replication;
+mod stops;
