@@ -11,7 +11,6 @@
 //! The text is what the server prints: no leading zeros but the one before the point, all declared digits after it.
 //! Manual: "Fixed-Point Types"; MySQL source, `strings/decimal.cc`, `decimal2bin`.
 
-use super::numeric::big_endian;
 use super::value::Decimal;
 
 /// Bytes of 0 to 8 left-over digits.
@@ -24,7 +23,7 @@ const GROUP: usize = 9;
 const MAX_PRECISION: u8 = 81;
 
 /// Bytes of a packed decimal; `None` if the server can have none like it.
-pub(super) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
+pub(crate) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
     if precision == 0 || precision > MAX_PRECISION || scale > 38 {
         return None;
     }
@@ -42,39 +41,99 @@ impl Decimal<'_> {
         let positive = self.packed.first().is_some_and(|first| first & 0x80 != 0);
         let mask: u32 = if positive { 0 } else { u32::MAX };
         let mut groups = Groups { rest: self.packed, mask, first: true };
+        let mut text = Text::default();
         if !positive {
-            out.push(b'-');
+            text.push(b'-');
         }
-        let mut any = false;
-        let mut integer = |value: u32, digits: usize| {
-            if any {
-                padded(value, digits, out);
-            } else if value != 0 {
-                out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-                any = true;
+        let start = text.len;
+        for digits in [whole % GROUP].into_iter().filter(|odd| *odd > 0).chain((0..whole / GROUP).map(|_| GROUP)) {
+            let value = groups.next(digits);
+            if text.len > start {
+                text.digits(value, digits);
+            } else if let Some(highest) = value.checked_ilog10() {
+                text.digits(value, usize::try_from(highest).unwrap_or(0) + 1);
             }
-        };
-        let leftover = whole % GROUP;
-        if leftover > 0 {
-            integer(groups.next(leftover), leftover);
         }
-        for _ in 0..whole / GROUP {
-            integer(groups.next(GROUP), GROUP);
-        }
-        if !any {
-            out.push(b'0');
+        if text.len == start {
+            text.push(b'0');
         }
         if scale > 0 {
-            out.push(b'.');
-            for _ in 0..scale / GROUP {
-                padded(groups.next(GROUP), GROUP, out);
-            }
-            let leftover = scale % GROUP;
-            if leftover > 0 {
-                padded(groups.next(leftover), leftover, out);
+            text.push(b'.');
+            for digits in (0..scale / GROUP).map(|_| GROUP).chain([scale % GROUP]) {
+                text.digits(groups.next(digits), digits);
             }
         }
+        out.extend_from_slice(text.bytes.get(..text.len).unwrap_or_default());
     }
+}
+
+/// The longest decimal, its sign and point, and room for a whole group after it.
+const TEXT: usize = MAX_PRECISION as usize + 3 + GROUP;
+
+/// Text under way: always written in whole groups and cut back, so that no copy has a length of its own.
+struct Text {
+    bytes: [u8; TEXT],
+    len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; TEXT], len: 0 }
+    }
+}
+
+impl Text {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    /// The value with `digits` digits, leading zeros included; nothing for 0 digits.
+    #[inline]
+    fn digits(&mut self, value: u32, digits: usize) {
+        // What fills up a group of that many digits, and the first value that has more.
+        const ROOM: [(u32, u32); GROUP + 1] = [
+            (1_000_000_000, 1),
+            (100_000_000, 10),
+            (10_000_000, 100),
+            (1_000_000, 1000),
+            (100_000, 10_000),
+            (10_000, 100_000),
+            (1000, 1_000_000),
+            (100, 10_000_000),
+            (10, 100_000_000),
+            (1, 1_000_000_000),
+        ];
+        let (shift, limit) = ROOM.get(digits).copied().unwrap_or((1, 1_000_000_000));
+        // Only a damaged group holds more than its digits can say.
+        let value = if value < limit { value } else { value % limit };
+        let shifted = value * shift;
+        if let Some(place) = self.bytes.get_mut(self.len..self.len + GROUP) {
+            let (high, low) = (shifted / 100_000, shifted % 100_000);
+            place.copy_from_slice(&[
+                digit(high / 1000),
+                digit(high / 100),
+                digit(high / 10),
+                digit(high),
+                digit(low / 10_000),
+                digit(low / 1000),
+                digit(low / 100),
+                digit(low / 10),
+                digit(low),
+            ]);
+            self.len += digits;
+        }
+    }
+}
+
+/// The last digit of a number.
+#[inline]
+fn digit(number: u32) -> u8 {
+    // A remainder of 10 is one digit.
+    b'0' + (number % 10) as u8
 }
 
 /// Takes groups of digits off the packed bytes.
@@ -93,7 +152,13 @@ impl Groups<'_> {
         };
         self.rest = rest;
         let bits = u32::try_from(8 * width).unwrap_or(32);
-        let mut value = u32::try_from(big_endian(head)).unwrap_or(0);
+        let mut value = match *head {
+            [a] => u32::from(a),
+            [a, b] => u32::from(u16::from_be_bytes([a, b])),
+            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
+            _ => 0,
+        };
         if self.first && bits > 0 {
             value ^= 1 << (bits - 1);
             self.first = false;
@@ -103,15 +168,69 @@ impl Groups<'_> {
     }
 }
 
-/// The last `digits` digits of a value, with leading zeros.
-#[inline]
-fn padded(value: u32, digits: usize, out: &mut Vec<u8>) {
-    let mut text = [b'0'; GROUP];
-    let mut rest = value;
-    for place in text.iter_mut().rev() {
-        // A remainder of 10 is one digit.
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn text(packed: &[u8], precision: u8, scale: u8) -> String {
+        let mut out = Vec::new();
+        Decimal { packed, precision, scale }.write_text(&mut out);
+        String::from_utf8(out).unwrap()
     }
-    out.extend_from_slice(text.get(GROUP - digits.min(GROUP)..).unwrap_or_default());
+
+    /// Packs digits the slow way: groups of nine from the point outwards.
+    fn pack(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut group = |digits: &str| {
+            if !digits.is_empty() {
+                let value: u32 = digits.parse().unwrap();
+                bytes.extend_from_slice(&value.to_be_bytes()[4 - (digits.len() + 1).min(8) / 2..]);
+            }
+        };
+        let (odd, full) = whole.split_at(whole.len() % 9);
+        group(odd);
+        full.as_bytes().chunks(9).for_each(|digits| group(std::str::from_utf8(digits).unwrap()));
+        let (full, odd) = fraction.split_at(fraction.len() / 9 * 9);
+        full.as_bytes().chunks(9).for_each(|digits| group(std::str::from_utf8(digits).unwrap()));
+        group(odd);
+        bytes[0] ^= 0x80;
+        if negative {
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_manuals_example_reads_as_it_says() {
+        let packed = [0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2];
+        assert_eq!(text(&packed, 14, 4), "1234567890.1234");
+        let negative: Vec<u8> = packed.iter().map(|byte| !byte).collect();
+        assert_eq!(text(&negative, 14, 4), "-1234567890.1234");
+    }
+
+    #[test]
+    fn every_decimal_reads_as_it_was_packed() {
+        proptest::proptest!(|(negative: bool, whole in "[0-9]{0,35}", fraction in "[0-9]{0,30}")| {
+            proptest::prop_assume!(!whole.is_empty() || !fraction.is_empty());
+            let (w, f) = (u8::try_from(whole.len()).unwrap(), u8::try_from(fraction.len()).unwrap());
+            let packed = pack(negative, &whole, &fraction);
+            proptest::prop_assert_eq!(packed_width(w + f, f).map(usize::from), Some(packed.len()));
+            let shown = whole.trim_start_matches('0');
+            let mut expected = format!("{}{}", if negative { "-" } else { "" }, if shown.is_empty() { "0" } else { shown });
+            if !fraction.is_empty() {
+                expected.push('.');
+                expected.push_str(&fraction);
+            }
+            proptest::prop_assert_eq!(text(&packed, w + f, f), expected);
+        });
+    }
+
+    #[test]
+    fn widths_outside_what_servers_have_are_refused() {
+        assert_eq!(packed_width(65, 30), Some(30));
+        assert_eq!(packed_width(0, 0), None);
+        assert_eq!(packed_width(5, 6), None);
+        assert_eq!(packed_width(200, 0), None);
+    }
 }

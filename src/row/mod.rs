@@ -7,7 +7,7 @@
 pub mod charset;
 mod compile;
 mod compressed;
-mod decimal;
+pub(crate) mod decimal;
 mod fit;
 pub(crate) mod float;
 pub(crate) mod json;
@@ -16,7 +16,7 @@ mod numeric;
 pub mod plan;
 pub(crate) mod spatial;
 mod split;
-mod temporal;
+pub(crate) mod temporal;
 pub(crate) mod text;
 pub mod value;
 
@@ -24,6 +24,10 @@ pub use compile::{PlanError, has_full_names};
 pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
 pub use split::{count, for_each, split};
 pub use value::Value;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
 
 use crate::disposition::Disposition;
 

@@ -20,7 +20,13 @@ pub(super) fn little_endian(bytes: &[u8]) -> u64 {
 /// Up to eight big-endian bytes as a number.
 #[inline]
 pub(super) fn big_endian(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))
+    match *bytes {
+        [a, b, c] => u64::from(u32::from_be_bytes([0, a, b, c])),
+        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d, e] => u64::from_be_bytes([0, 0, 0, a, b, c, d, e]),
+        [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b)),
+    }
 }
 
 /// A little-endian integer of 1, 2, 3, 4 or 8 bytes.

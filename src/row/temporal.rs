@@ -151,18 +151,18 @@ pub(super) fn old_time(bytes: &[u8]) -> Time {
 
 /// A temporal value inside JSON: 8 bytes, little endian, 24 bits of fraction, printed with six digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct JsonTemporal(pub i64);
+pub(crate) struct JsonTemporal(pub i64);
 
 impl JsonTemporal {
-    pub(super) fn date(self) -> Date {
+    pub(crate) fn date(self) -> Date {
         self.datetime().date
     }
 
-    pub(super) fn time(self) -> Time {
+    pub(crate) fn time(self) -> Time {
         time_from_packed(self.0, 24, 6)
     }
 
-    pub(super) fn datetime(self) -> DateTime {
+    pub(crate) fn datetime(self) -> DateTime {
         datetime_from_packed(self.0.unsigned_abs(), 24, 6)
     }
 }
@@ -281,5 +281,111 @@ fn civil(days: u32) -> Date {
         year: bits!(year, 0xffff as u16),
         month: bits!(month, 0x0f as u8),
         day: bits!(day_of_year - (153 * month_from_march + 2) / 5 + 1, 0x1f as u8),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The server's packing of a TIME, from its parts.
+    fn pack_time(negative: bool, [hours, minutes, seconds]: [u32; 3], micros: u32, digits: u8) -> Vec<u8> {
+        let whole = i64::from(hours << 12 | minutes << 6 | seconds);
+        let unit = [1, 100_000, 10_000, 1000, 100, 10, 1][usize::from(digits)];
+        let (bytes, fraction) = match digits {
+            0 => (0, 0),
+            1 | 2 => (1, micros / unit * unit / 10_000),
+            3 | 4 => (2, micros / unit * unit / 100),
+            _ => (3, micros / unit * unit),
+        };
+        let size = (whole << (8 * bytes)) + i64::from(fraction);
+        let packed = (if negative { -size } else { size }) + (1 << (23 + 8 * bytes));
+        packed.to_be_bytes()[8 - 3 - bytes..].to_vec()
+    }
+
+    #[test]
+    fn bytes_from_a_server_print_as_it_prints_them() {
+        assert_eq!(text(|out| time(&[0x80, 0, 0], 0).write_text(out)), "00:00:00");
+        assert_eq!(text(|out| time(&[0x7f, 0xff, 0xff, 0xff], 2).write_text(out)), "-00:00:00.01");
+        assert_eq!(text(|out| time(&[0xb4, 0x6e, 0xfb], 0).write_text(out)), "838:59:59");
+        assert_eq!(text(|out| time(&[0x4b, 0x91, 0x05], 0).write_text(out)), "-838:59:59");
+        assert_eq!(
+            text(|out| timestamp(&[0x7f, 0xff, 0xff, 0xff, 0x0f, 0x42, 0x3f], 6).write_text(out)),
+            "2038-01-19 03:14:07.999999"
+        );
+        assert_eq!(text(|out| timestamp(&[0; 4], 0).write_text(out)), "0000-00-00 00:00:00");
+        assert_eq!(text(|out| datetime(&[0x80, 0, 0, 0, 0], 0).write_text(out)), "0000-00-00 00:00:00");
+        assert_eq!(text(|out| date(&[0x5d, 0xd0, 0x0f]).write_text(out)), "2024-02-29");
+    }
+
+    #[test]
+    fn temporal_types_of_old_servers_are_decimal_numbers() {
+        let stored = 20_240_229_123_456u64.to_le_bytes();
+        assert_eq!(text(|out| old_datetime(&stored).write_text(out)), "2024-02-29 12:34:56");
+        let stored = (-8_385_959i32).to_le_bytes();
+        assert_eq!(text(|out| old_time(&stored[..3]).write_text(out)), "-838:59:59");
+        assert_eq!(text(|out| old_time(&[0x01, 0, 0]).write_text(out)), "00:00:01");
+        assert_eq!(text(|out| old_timestamp(&1u32.to_le_bytes()).write_text(out)), "1970-01-01 00:00:01");
+    }
+
+    #[test]
+    fn every_time_reads_as_it_was_packed() {
+        proptest::proptest!(|(negative: bool, hours in 0..=838u32, minutes in 0..60u32, seconds in 0..60u32,
+                              micros in 0..1_000_000u32, digits in 0..=6u8)| {
+            let unit = 10u32.pow(6 - u32::from(digits));
+            let cut = micros / unit;
+            let negative = negative && (hours, minutes, seconds, cut) != (0, 0, 0, 0);
+            let bytes = pack_time(negative, [hours, minutes, seconds], micros, digits);
+            let mut expected = format!("{}{hours:02}:{minutes:02}:{seconds:02}", if negative { "-" } else { "" });
+            if digits > 0 {
+                expected.push_str(&format!(".{cut:0width$}", width = usize::from(digits)));
+            }
+            proptest::prop_assert_eq!(text(|out| time(&bytes, digits).write_text(out)), expected);
+        });
+    }
+
+    #[test]
+    fn the_calendar_agrees_with_counting_days() {
+        let mut expected = Date { year: 1970, month: 1, day: 1 };
+        for days in 0..49_710u32 {
+            assert_eq!(civil(days), expected);
+            let year = expected.year;
+            let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+            let length = match expected.month {
+                2 => 28 + u8::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            expected.day += 1;
+            if expected.day > length {
+                expected.day = 1;
+                expected.month += 1;
+            }
+            if expected.month > 12 {
+                expected.month = 1;
+                expected.year += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_at_all_can_stop_a_temporal_value_from_printing() {
+        proptest::proptest!(|(bytes: [u8; 8], digits in 0..=6u8, packed: i64)| {
+            text(|out| time(&bytes[..6], digits).write_text(out));
+            text(|out| datetime(&bytes, digits).write_text(out));
+            text(|out| timestamp(&bytes[..7], digits).write_text(out));
+            text(|out| old_datetime(&bytes).write_text(out));
+            text(|out| old_time(&bytes[..3]).write_text(out));
+            text(|out| date(&bytes[..3]).write_text(out));
+            text(|out| JsonTemporal(packed).time().write_text(out));
+            text(|out| JsonTemporal(packed).datetime().write_text(out));
+        });
     }
 }

@@ -72,6 +72,32 @@ fn special_in_word(word: u64, ascii: bool) -> u64 {
     (if ascii { found | word } else { found }) & HIGH
 }
 
+/// Appends text of a single-byte character set as a quoted JSON string; if a byte means nothing there, appends nothing and
+/// says `false`. `table` has the code points of bytes 0x80 and up, 0 for none.
+pub(crate) fn json_single_byte(bytes: &[u8], table: &[u16; 128], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.push(b'"');
+    let mut rest = bytes;
+    loop {
+        let (clean, from) = rest.split_at(stop(rest, true).min(rest.len()));
+        out.extend_from_slice(clean);
+        let Some((byte, tail)) = from.split_first() else { break };
+        rest = tail;
+        if byte.is_ascii() {
+            escape(*byte, out);
+            continue;
+        }
+        let code = table.get(usize::from(byte & 0x7f)).copied().unwrap_or(0);
+        let Some(char) = char::from_u32(code.into()).filter(|char| *char != '\0') else {
+            out.truncate(start);
+            return false;
+        };
+        out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    out.push(b'"');
+    true
+}
+
 /// Appends bytes in base64, without quotes.
 pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
@@ -151,6 +177,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn single_byte_text_is_written_without_a_detour() {
+        let table = crate::row::charset::Charset::Latin1.table().unwrap();
+        let mut out = Vec::new();
+        assert!(json_single_byte(b"a\"\xe9\n\x80", table, &mut out));
+        assert_eq!(out, "\"a\\\"\u{e9}\\n\u{20ac}\"".as_bytes());
+        out.clear();
+        let table = crate::row::charset::Charset::Cp1251.table().unwrap();
+        assert!(!json_single_byte(b"a\x98", table, &mut out));
+        assert!(out.is_empty());
     }
 
     #[test]

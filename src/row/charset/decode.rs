@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
-
 use super::{Charset, single_byte};
 
 /// Why bytes did not become text.
@@ -44,16 +42,11 @@ impl Charset {
         if let Some(table) = self.table() {
             return single(bytes, table);
         }
-        match self.encoding() {
-            Some(encoding) => {
-                encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or(TextError::Invalid)
-            }
-            None => Err(TextError::Invalid),
-        }
+        self.multi_byte(bytes).map(Cow::Owned)
     }
 
-    /// The upper half of a single-byte character set.
-    pub(super) fn table(self) -> Option<&'static [u16; 128]> {
+    /// The upper half of a single-byte character set that is ASCII below 0x80.
+    pub(crate) fn table(self) -> Option<&'static [u16; 128]> {
         Some(match self {
             Self::Armscii8 => &single_byte::ARMSCII8,
             Self::Cp1250 => &single_byte::CP1250,
@@ -78,18 +71,6 @@ impl Charset {
             Self::Macce => &single_byte::MACCE,
             Self::Macroman => &single_byte::MACROMAN,
             Self::Tis620 => &single_byte::TIS620,
-            _ => return None,
-        })
-    }
-
-    fn encoding(self) -> Option<&'static Encoding> {
-        Some(match self {
-            Self::Big5 => BIG5,
-            Self::Cp932 | Self::Sjis => SHIFT_JIS,
-            Self::Eucjpms | Self::Ujis => EUC_JP,
-            Self::Euckr => EUC_KR,
-            Self::Gb18030 => GB18030,
-            Self::Gb2312 | Self::Gbk => GBK,
             _ => return None,
         })
     }
@@ -157,4 +138,56 @@ fn swe7(bytes: &[u8]) -> Result<Cow<'static, str>, TextError> {
         _ => Err(TextError::Invalid),
     };
     bytes.iter().map(char_of).collect::<Result<String, _>>().map(Cow::Owned)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_each_family_become_utf8() {
+        let cases: &[(Charset, &[u8], &str)] = &[
+            (Charset::Latin1, b"\x80\x81\xe9", "\u{20ac}\u{81}\u{e9}"),
+            (Charset::Cp1251, b"\xcf\xf0", "\u{41f}\u{440}"),
+            (Charset::Swe7, b"a[|]", "a\u{c4}\u{f6}\u{c5}"),
+            (Charset::Ucs2, b"\x00a\x20\xac", "a\u{20ac}"),
+            (Charset::Utf16, b"\xd8\x3d\xde\x00", "\u{1f600}"),
+            (Charset::Utf16le, b"\x3d\xd8\x00\xde", "\u{1f600}"),
+            (Charset::Utf32, b"\x00\x01\xf6\x00", "\u{1f600}"),
+            (Charset::Utf8mb4, b"\xf0\x9f\x98\x80", "\u{1f600}"),
+        ];
+        for (charset, bytes, text) in cases {
+            assert_eq!(charset.to_utf8(bytes).as_deref(), Ok(*text), "{charset:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_bytes_are_reported_and_never_replaced() {
+        let cases: &[(Charset, &[u8])] = &[
+            (Charset::Ascii, b"\x80"),
+            (Charset::Cp1251, b"\x98"),
+            (Charset::Ucs2, b"\x00"),
+            (Charset::Ucs2, b"\xd8\x3d\xde\x00"),
+            (Charset::Utf16, b"\xd8\x3d"),
+            (Charset::Utf32, b"\x00\x11\x00\x00"),
+            (Charset::Utf8mb4, b"\xff"),
+        ];
+        for (charset, bytes) in cases {
+            assert_eq!(charset.to_utf8(bytes), Err(TextError::Invalid), "{charset:?}");
+        }
+        assert_eq!(Charset::Binary.to_utf8(b"a"), Err(TextError::Binary));
+    }
+
+    #[test]
+    fn every_character_set_but_binary_takes_plain_text() {
+        for id in 0..=3327u16 {
+            let Some(charset) = Charset::of_collation(id).filter(|c| *c != Charset::Binary) else { continue };
+            assert_eq!(Charset::of_collation(charset.any_collation()), Some(charset));
+            assert_eq!(Charset::by_name(charset.name()), Some(charset));
+            if charset.is_ascii_superset() {
+                assert_eq!(charset.to_utf8(b"plain").as_deref(), Ok("plain"));
+            }
+        }
+    }
 }

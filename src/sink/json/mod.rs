@@ -9,3 +9,7 @@ mod writer;
 
 pub use render::JsonRenderer;
 pub use writer::JsonSink;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::row::charset::{Charset, TextError};
 use crate::row::float::{Whole, write_double, write_float};
 use crate::row::plan::{Disguise, TextForm};
-use crate::row::text::{base64, json_escaped, json_string, json_utf8};
+use crate::row::text::{base64, json_escaped, json_single_byte, json_string, json_utf8};
 use crate::row::{ColumnKind, ColumnPlan, RowError, Value, json, spatial};
 
 fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
@@ -72,6 +72,12 @@ fn write_text(column: &ColumnPlan, text: &[u8], out: &mut Vec<u8>) -> Result<(),
             Ok(())
         }
         TextForm::Known(charset) => {
+            if let Some(table) = charset.table() {
+                if !json_single_byte(text, table, out) {
+                    write_mark(text, out);
+                }
+                return Ok(());
+            }
             match charset.to_utf8(text) {
                 Ok(text) => json_string(text.as_bytes(), out),
                 Err(TextError::Invalid | TextError::Binary) => write_mark(text, out),

@@ -7,5 +7,6 @@ pub mod harness;
 mod bad_input;
 mod channel;
 mod harness_itself;
+mod mysql_sink;
 mod replication;
 mod stops;
