@@ -9,3 +9,4 @@ mod channel;
 mod harness_itself;
 mod mysql_sink;
 mod replication;
+mod stops;
