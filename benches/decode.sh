@@ -77,7 +77,8 @@ PY
 # --- making the logs ------------------------------------------------------------------------------------
 
 make_log() {
-  local shape=$1 dir=$bench_dir/server
+  local shape=$1
+  dir=$bench_dir/server
   say "making the $shape log of $size MB (once)"
   rm -rf "$dir"
   trap 'kill_local "$dir"' EXIT
