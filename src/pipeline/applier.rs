@@ -81,12 +81,15 @@ pub fn run<S: Sink>(
             scope.spawn(move || worker::run(renderer, &jobs, &spare_bytes, &spare_outputs));
         }
         drop((ends.jobs, ends.spare, spare_out));
+        let orders = ends.order;
         let sequenced = {
             // Whatever happens here, the coordinator must not wait for more input.
             let _gone = SetOnDrop(gone);
-            let orders = ends.order;
             sequencer::run(sink, &orders, &spare_in, observer, source_uuid)
         };
+        // After an error orders are still on their way, and somebody waits for the answer to each: a channel keeps
+        // them for as long as the coordinator lives, so they are taken out and dropped until it has ended.
+        while orders.recv().is_ok() {}
         let (ended, saw_unnamed) =
             coordinator.join().map_err(|_| ApplyError::Internal("the coordinator thread panicked"))?;
         sequenced?;

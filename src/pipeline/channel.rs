@@ -291,9 +291,9 @@ impl Applier {
             // The channel may have been told to stop meanwhile.
             drop(begun.send(progress.clone()));
         }
+        self.monitor.applier(true, state::APPLYING);
         let proceed = runtime.block_on(self.proceed.wait_for(|proceed| *proceed)).is_ok();
         let Some(first) = self.first_file(progress.as_ref()).filter(|_| proceed) else { return Ok(()) };
-        self.monitor.applier(true, state::APPLYING);
         self.monitor.applier_error(None);
         self.store.clear_error(&self.name, ErrorKind::Sql)?;
         let mut input = RelayInput::open(Arc::clone(&self.log), first, Arc::clone(&self.signals.drained))

@@ -13,6 +13,15 @@ pub enum ChannelError {
     /// The source, or the way to it.
     #[error("source {}: {}", .0.place(), .0.failure())]
     Source(#[source] Box<SourceError>),
+    /// The source refuses to send its log from a place on.
+    #[error("source {}: its log at {position}: {}", .error.place(), .error.failure())]
+    Log {
+        /// The place.
+        position: LogPosition,
+        /// What it said.
+        #[source]
+        error: Box<SourceError>,
+    },
     /// The source can be reached, but this channel must not follow it so.
     #[error("{what}")]
     Refused {
@@ -65,7 +74,7 @@ impl ChannelError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Source(error) => error.disposition(),
+            Self::Source(error) | Self::Log { error, .. } => error.disposition(),
             Self::Relay(error) => error.disposition(),
             Self::Store(error) => error.disposition(),
             Self::Apply(error) => error.disposition(),
@@ -78,7 +87,7 @@ impl ChannelError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Source(error) => error.hint().map(str::to_owned),
+            Self::Source(error) | Self::Log { error, .. } => error.hint().map(str::to_owned),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Apply(error) => error.hint(),
             Self::BadStream { .. }
@@ -94,7 +103,7 @@ impl ChannelError {
     #[must_use]
     pub fn number(&self) -> u32 {
         match self {
-            Self::Source(error) => u32::from(error.number()),
+            Self::Source(error) | Self::Log { error, .. } => u32::from(error.number()),
             Self::Refused { number, .. } => u32::from(*number),
             // ER_REPLICA_RELAY_LOG_READ_FAILURE, ER_NETWORK_READ_EVENT_CHECKSUM_FAILURE and the like.
             Self::Relay(_) => 1594,

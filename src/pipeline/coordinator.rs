@@ -109,6 +109,16 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
+    /// A table definition changed inside the open transaction (CREATE TABLE ... SELECT), and the rows after it can be
+    /// read only once that is applied: the transaction goes on in pieces.
+    Split,
+}
+
+/// What an event means for how its batch goes on.
+enum After {
+    GoOn,
+    Barrier,
+    Split,
 }
 
 /// Cuts an input into batches.
@@ -202,6 +212,11 @@ impl<'a, O> Coordinator<'a, O> {
                     self.dispatch.barrier()?;
                     continue;
                 }
+                Framed::Split => {
+                    self.hand_over()?;
+                    self.large()?;
+                    continue;
+                }
                 Framed::NeedMore => {}
             }
             if self.open.as_ref().is_some_and(|open| self.buffer.len().saturating_sub(open.at) >= BATCH_BYTES) {
@@ -277,10 +292,12 @@ impl<'a, O> Coordinator<'a, O> {
                 return Ok(Framed::HandOver);
             }
             let at = self.framed;
-            let barrier = self.event(&raw, at)?;
+            let after = self.event(&raw, at)?;
             self.framed = at.saturating_add(raw.bytes.len());
-            if barrier {
-                return Ok(Framed::Barrier);
+            match after {
+                After::GoOn => {}
+                After::Barrier => return Ok(Framed::Barrier),
+                After::Split => return Ok(Framed::Split),
             }
         }
     }
@@ -305,8 +322,8 @@ impl<'a, O> Coordinator<'a, O> {
         }
     }
 
-    /// Looks at one event. True if a table definition changed and the target's catalog is what plans are made with.
-    fn event(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
+    /// Looks at one event.
+    fn event(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<After, Halt> {
         if raw.header.event_type == EventType::FORMAT_DESCRIPTION {
             self.new_format(raw, at)?;
         }
@@ -331,11 +348,23 @@ impl<'a, O> Coordinator<'a, O> {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
                     self.complete = self.source.clone();
                 }
-                Ok(false)
+                Ok(After::GoOn)
             }
-            Step::Inside { .. } => Ok(false),
-            Step::Ends { end, .. } => Ok(self.close(end, at.saturating_add(raw.bytes.len()))),
+            Step::Inside { .. } if self.must_split(&raw.header) => Ok(After::Split),
+            Step::Inside { .. } => Ok(After::GoOn),
+            Step::Ends { end, .. } => {
+                let barrier = self.close(end, at.saturating_add(raw.bytes.len()));
+                Ok(if barrier { After::Barrier } else { After::GoOn })
+            }
         }
+    }
+
+    /// Whether what follows in the open transaction must wait for this event to be applied.
+    fn must_split(&self, header: &EventHeader) -> bool {
+        header.event_type == EventType::QUERY
+            && self.plans.follows_target()
+            && !self.passing_over()
+            && self.open.as_ref().is_some_and(|open| open.changes_schema)
     }
 
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
@@ -385,16 +414,23 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
+        let changes = self.changes_schema(raw, at)?;
+        if let Some(open) = &mut self.open {
+            open.changes_schema |= changes;
+        }
+        Ok(())
+    }
+
+    /// Whether an event is a statement that may have changed a table: one that is not known to leave them as they are.
+    pub(super) fn changes_schema(&self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
+        if raw.header.event_type != EventType::QUERY {
+            return Ok(false);
+        }
         match event::parse(raw, &self.format) {
             Ok(Event::Query(query)) => {
-                // Whatever is not known to leave tables as they are may have changed them.
-                let changes = matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other);
-                if let Some(open) = &mut self.open {
-                    open.changes_schema |= changes;
-                }
-                Ok(())
+                Ok(matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other))
             }
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(false),
             Err(error) => Err(self.event_error(at, &error)),
         }
     }

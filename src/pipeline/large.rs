@@ -137,7 +137,7 @@ impl<O> Coordinator<'_, O> {
         let (first, mut before) = bounded(1);
         first.send(0).map_err(|_| Halt::Gone)?;
         while offset < extent.len {
-            let bytes = self.read_piece(spool, offset, extent.len)?;
+            let (bytes, barrier) = self.read_piece(spool, offset, extent.len)?;
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let (after, next_before) = bounded(1);
             let maps = self.maps_of_piece(&bytes, offset)?;
@@ -170,6 +170,10 @@ impl<O> Coordinator<'_, O> {
                 end: if complete { transaction.end.clone() } else { transaction.start.clone() },
                 row_count: Some(RowCount { before, after }),
             })?;
+            if barrier {
+                self.plans.clear();
+                self.dispatch.barrier()?;
+            }
             before = next_before;
             source_pos = source_pos.saturating_add(len);
             offset = end;
@@ -177,15 +181,20 @@ impl<O> Coordinator<'_, O> {
         Ok(())
     }
 
-    /// Reads about one batch of whole events.
-    fn read_piece(&mut self, spool: &Spool, offset: u64, end: u64) -> Result<Vec<u8>, Halt> {
+    /// Reads about one batch of whole events, at most up to a statement that the target must see before the tables of
+    /// the events behind it can be looked up; then the second value is true.
+    fn read_piece(&mut self, spool: &Spool, offset: u64, end: u64) -> Result<(Vec<u8>, bool), Halt> {
         let mut bytes = self.dispatch.buffer();
         let left = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
         bytes.resize(left.min(BATCH_BYTES), 0);
         spool.read_exact_at(&mut bytes, offset).map_err(|error| self.read_error(error))?;
-        let mut whole = 0;
+        let (mut whole, mut barrier) = (0, false);
         while let Some(raw) = self.cut(&bytes, whole)? {
             whole = whole.saturating_add(raw.bytes.len());
+            if self.plans.follows_target() && self.changes_schema(&raw, whole)? {
+                barrier = true;
+                break;
+            }
         }
         if whole == 0 {
             // One event larger than a batch.
@@ -196,7 +205,7 @@ impl<O> Coordinator<'_, O> {
         } else {
             bytes.truncate(whole);
         }
-        Ok(bytes)
+        Ok((bytes, barrier))
     }
 
     fn maps_of_piece(&mut self, bytes: &[u8], offset: u64) -> Result<Vec<(usize, Arc<TablePlan>)>, Halt> {

@@ -19,8 +19,8 @@ use crate::disposition::Disposition;
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::relay::{RelayError, RelayWriter};
 use crate::source::{
-    Connection, DumpStream, PositionCheck, SourceConfig, SourceInfo, binary_logs, check_position, end_of_log,
-    nearby_boundaries, probe, replicas,
+    Connection, DumpStream, Failure, PositionCheck, SourceConfig, SourceError, SourceInfo, binary_logs, check_position,
+    end_of_log, nearby_boundaries, probe, replicas,
 };
 use crate::status::{ReceiverRunning, state};
 use crate::store::{ErrorKind, Mark, Store, StoreError};
@@ -223,7 +223,7 @@ impl Receiver {
         loop {
             let event = match dump.next().await {
                 Ok(event) => event,
-                Err(error) => return Err(self.explain(error.into(), &stream).await),
+                Err(error) => return Err(self.explain(at(error, &stream.position), &stream).await),
             };
             if !connected {
                 connected = true;
@@ -330,8 +330,11 @@ impl Receiver {
         }
         let start = match self.start.clone() {
             Some(start) if !self.start_is_typed => return Ok(start),
-            Some(start) => match check_position(connection, &start).await? {
+            Some(start) => match check_position(connection, &start).await.map_err(|error| at(error, &start))? {
                 PositionCheck::Boundary => start,
+                PositionCheck::InsideTransaction { kind } => {
+                    return Err(inside_transaction(&format!("source {}: {start}", self.config.place()), &kind));
+                }
                 PositionCheck::Preamble { first } => {
                     if start.pos != FIRST_EVENT {
                         tracing::warn!(
@@ -412,6 +415,24 @@ fn inside_event(place: &str, at: &LogPosition, before: u64, after: u64) -> Chann
         number: 1236,
         what: format!("source {place}: {at} is inside an event; events begin at {before} and at {after}"),
         hint: format!("start with --pos {before} or --pos {after}"),
+    }
+}
+
+fn inside_transaction(at: &str, first: &str) -> ChannelError {
+    ChannelError::Refused {
+        number: 1236,
+        what: format!("{at} is inside a transaction: the event there is {first}"),
+        hint:
+            "start where the transaction starts (a GTID event, or BEGIN); SHOW BINLOG EVENTS on the source lists them"
+                .to_owned(),
+    }
+}
+
+/// What the server says about its log does not name the place that was asked for.
+fn at(error: SourceError, position: &LogPosition) -> ChannelError {
+    match error.failure() {
+        Failure::Server(_) => ChannelError::Log { position: position.clone(), error: Box::new(error) },
+        _ => error.into(),
     }
 }
 
@@ -516,13 +537,7 @@ fn first_event(stream: &mut Stream, header: &EventHeader) -> Result<(), ChannelE
     let inside = header.event_type.is_row_event()
         || matches!(header.event_type, EventType::TABLE_MAP | EventType::XID | EventType::ROWS_QUERY);
     if inside && stream.format.binlog_version >= 4 && !is_before_5_6(&stream.format) {
-        return Err(ChannelError::Refused {
-            number: 1236,
-            what: format!("{at} is inside a transaction: its first event there is {}", header.event_type),
-            hint: "start where its transaction starts (a GTID or BEGIN event); SHOW BINLOG EVENTS on the source lists \
-                   them"
-                .to_owned(),
-        });
+        return Err(inside_transaction(&at.to_string(), &header.event_type.to_string()));
     }
     Ok(())
 }

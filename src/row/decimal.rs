@@ -23,7 +23,7 @@ const GROUP: usize = 9;
 const MAX_PRECISION: u8 = 81;
 
 /// Bytes of a packed decimal; `None` if the server can have none like it.
-pub(super) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
+pub(crate) fn packed_width(precision: u8, scale: u8) -> Option<u8> {
     if precision == 0 || precision > MAX_PRECISION || scale > 38 {
         return None;
     }

@@ -7,7 +7,7 @@
 pub mod charset;
 mod compile;
 mod compressed;
-mod decimal;
+pub(crate) mod decimal;
 mod fit;
 pub(crate) mod float;
 pub(crate) mod json;
@@ -16,7 +16,7 @@ mod numeric;
 pub mod plan;
 pub(crate) mod spatial;
 mod split;
-mod temporal;
+pub(crate) mod temporal;
 pub(crate) mod text;
 pub mod value;
 

@@ -151,18 +151,18 @@ pub(super) fn old_time(bytes: &[u8]) -> Time {
 
 /// A temporal value inside JSON: 8 bytes, little endian, 24 bits of fraction, printed with six digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct JsonTemporal(pub i64);
+pub(crate) struct JsonTemporal(pub i64);
 
 impl JsonTemporal {
-    pub(super) fn date(self) -> Date {
+    pub(crate) fn date(self) -> Date {
         self.datetime().date
     }
 
-    pub(super) fn time(self) -> Time {
+    pub(crate) fn time(self) -> Time {
         time_from_packed(self.0, 24, 6)
     }
 
-    pub(super) fn datetime(self) -> DateTime {
+    pub(crate) fn datetime(self) -> DateTime {
         datetime_from_packed(self.0.unsigned_abs(), 24, 6)
     }
 }

@@ -12,7 +12,7 @@ use super::connection::{Answer, Connection};
 use super::error::Fault;
 use super::facts::Flavor;
 use super::fingerprint::fingerprint;
-use super::output::{Ddl, MarkKind, RowsMark, Statements, Verb};
+use super::output::{Ddl, MarkKind, RowsMark, Statements};
 use super::statement;
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::position::LogPosition;
@@ -21,8 +21,9 @@ use crate::sink::{Ack, Progress, SinkError};
 /// Statements are joined up to this many bytes a packet.
 const JOIN_BYTES: usize = 128 << 10;
 
-/// Warnings that say nothing about values: unsafe statements in the target's own log.
-const HARMLESS: &[u16] = &[1592];
+/// Warnings that say nothing about values: deprecated syntax and character sets, and unsafe statements in the target's
+/// own log.
+const HARMLESS: &[u16] = &[1287, 1592, 1681, 3719, 3720, 3778];
 
 /// The number native replicas report for a row that is not there: ER_KEY_NOT_FOUND.
 const KEY_NOT_FOUND: u16 = 1032;
@@ -97,6 +98,9 @@ impl Session {
     pub(super) fn apply(&mut self, piece: &Statements, upto: Option<&Progress>) -> Result<Ack, SinkError> {
         let uuid = upto.and_then(|progress| progress.source_uuid.clone());
         let result = self.run(piece, uuid.as_deref());
+        if let (Ok(()), Some(progress)) = (&result, upto) {
+            self.skip_to(progress);
+        }
         match result {
             Ok(()) if upto.is_some() && self.folded.is_none() => Ok(Ack::Durable),
             Ok(()) => Ok(Ack::Accepted),
@@ -107,6 +111,16 @@ impl Session {
                 }
                 Err(locate(error, self.current.as_ref()))
             }
+        }
+    }
+
+    /// Takes note of progress past the last transaction: parts of the log that hold nothing to apply.
+    fn skip_to(&mut self, progress: &Progress) {
+        let Some(known) = self.folded.as_ref().or(self.stored.as_ref()) else { return };
+        if known.intent.is_none() && self.current.is_none() && known.progress.position < progress.position {
+            let source_uuid = self.uuid(progress.source_uuid.as_deref());
+            let progress = Progress { position: progress.position.clone(), source_uuid };
+            self.folded = Some(Checkpoint { progress, gtid: known.gtid.clone(), intent: None });
         }
     }
 
@@ -180,10 +194,8 @@ impl Session {
             self.lenient = lenient;
         }
         self.queue(piece, bytes, Expect::Rows(mark))?;
-        let keyless =
-            mark.verb != Verb::Insert && piece.tables.get(mark.table).is_some_and(|table| table.key.is_empty());
-        // Alone or last in its packet, so that its warnings can be asked for.
-        if keyless { self.send(piece) } else { Ok(()) }
+        // The last of its packet is the one whose warnings can be asked for.
+        if mark.alone { self.send(piece) } else { Ok(()) }
     }
 
     /// A statement of the source inside a transaction.

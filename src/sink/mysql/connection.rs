@@ -113,8 +113,10 @@ impl Connection {
         let work = async {
             let mut result = conn.query_iter(sql).await?;
             while answers.len() < count {
-                answers.push(Answer { rows: result.affected_rows(), warnings: result.warnings().into() });
+                let answer = Answer { rows: result.affected_rows(), warnings: result.warnings().into() };
+                // The error of any statement but the first shows when its own answer is taken.
                 result.collect::<Row>().await?;
+                answers.push(answer);
             }
             result.drop_result().await?;
             Ok(())

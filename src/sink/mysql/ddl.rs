@@ -71,8 +71,13 @@ fn database_of(tokens: &[Token], first: &str) -> Option<Vec<u8>> {
     }
     let mut rest =
         rest.skip_while(|token| token.kind == Kind::Word && matches!(token.word().as_str(), "IF" | "NOT" | "EXISTS"));
-    rest.next().filter(|token| token.is_name()).map(|token| token.text.clone())
+    let name = rest.next().filter(|token| token.is_name())?;
+    // ALTER DATABASE may leave out the name and go on with an option of the default database.
+    (name.kind == Kind::Quoted || !OPTIONS.contains(&name.word().as_str())).then(|| name.text.clone())
 }
+
+/// What can stand in ALTER DATABASE where a name is left out.
+const OPTIONS: &[&str] = &["CHARACTER", "CHARSET", "COLLATE", "DEFAULT", "ENCRYPTION", "READ", "COMMENT"];
 
 fn length_without_start_transaction(text: &[u8], tokens: &[Token], first: &str) -> usize {
     if first == "CREATE"
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(schemas("CREATE DATABASE IF NOT EXISTS `shop`"), [b"shop".to_vec()]);
         assert_eq!(Statement::read(b"drop schema x").database, Some(b"x".to_vec()));
         assert_eq!(Statement::read(b"CREATE OR REPLACE DATABASE x").database, Some(b"x".to_vec()));
-        assert_eq!(Statement::read(b"ALTER DATABASE CHARACTER SET latin1").database, Some(b"CHARACTER".to_vec()));
+        assert_eq!(Statement::read(b"ALTER DATABASE CHARACTER SET latin1").database, None);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! JSON documents in MySQL's binary form as SQL expressions that give the very same document, and as text.
 //!
-//! JSON text carries signed integers, large unsigned ones, doubles, strings and the three literals exactly. What it does
-//! not carry (small unsigned integers, decimals, dates and times, bytes) is built by typed SQL expressions around
-//! it. Targets whose JSON is text get the text that MySQL prints.
+//! JSON text carries small signed integers, large unsigned ones, doubles, strings and the three literals exactly. What it
+//! does not carry (other integers, decimals, dates and times, bytes) is built by typed SQL expressions around
+//! it. Targets whose JSON is text get the text that MySQL prints, without its blanks.
 //! Manual: "The JSON Data Type"; MySQL source: `json_binary.h`.
 
 use super::literal;
+use crate::row::decimal::packed_width;
+use crate::row::json::write_json;
+use crate::row::temporal::JsonTemporal;
 use crate::row::text::json_string;
-use crate::row::value::{Date, DateTime, Decimal, Time};
+use crate::row::value::Decimal;
 use crate::sink::RenderError;
-
-/// No document nests deeper than the server's own limit of 100.
-const MAX_DEPTH: usize = 100;
 
 /// A value inside a document.
 #[derive(Debug, Clone, Copy)]
@@ -150,35 +150,47 @@ impl<'a> Container<'a> {
 
 /// Appends an expression whose value is the document.
 pub(super) fn expression(out: &mut Vec<u8>, document: &[u8]) -> Result<(), RenderError> {
+    // Checks the document, too: what follows need not fear values that overlap or nest without end.
+    let mut json = Vec::new();
+    write_json(document, &mut json).map_err(|_| malformed())?;
     let node = Node::document(document)?;
-    if plain(node, 0)? || matches!(node, Node::Array(_) | Node::Object(_)) {
-        return build(out, node, 0);
+    if plain(node)? {
+        cast(out, &json);
+        return Ok(());
+    }
+    if matches!(node, Node::Array(_) | Node::Object(_)) {
+        return build(out, node);
     }
     out.extend_from_slice(b"JSON_EXTRACT(JSON_ARRAY(");
-    build(out, node, 0)?;
+    build(out, node)?;
     out.extend_from_slice(b"),_utf8mb4'$[0]')");
     Ok(())
 }
 
-/// Appends the document as the text that MySQL prints, as a literal.
+/// Appends the document's text as a literal.
 pub(super) fn text(out: &mut Vec<u8>, document: &[u8]) -> Result<(), RenderError> {
     let mut json = Vec::new();
-    print(&mut json, Node::document(document)?, 0)?;
+    write_json(document, &mut json).map_err(|_| malformed())?;
     literal::utf8(out, &json);
     Ok(())
 }
 
+fn cast(out: &mut Vec<u8>, json: &[u8]) {
+    out.extend_from_slice(b"CAST(");
+    literal::utf8(out, json);
+    out.extend_from_slice(b" AS JSON)");
+}
+
 /// Whether JSON text carries the value exactly.
-fn plain(node: Node<'_>, depth: usize) -> Result<bool, RenderError> {
-    if depth > MAX_DEPTH {
-        return Err(malformed());
-    }
+fn plain(node: Node<'_>) -> Result<bool, RenderError> {
     match node {
         Node::Opaque(..) => Ok(false),
+        // Positive numbers over 32 bits are read back as unsigned, smaller ones as signed.
+        Node::Int(n) => Ok(n <= i64::from(u32::MAX)),
         Node::UInt(n) => Ok(i64::try_from(n).is_err()),
         Node::Array(container) | Node::Object(container) => {
             for index in 0..container.count {
-                if !plain(container.value(index)?, depth.saturating_add(1))? {
+                if !plain(container.value(index)?)? {
                     return Ok(false);
                 }
             }
@@ -188,15 +200,8 @@ fn plain(node: Node<'_>, depth: usize) -> Result<bool, RenderError> {
     }
 }
 
-fn build(out: &mut Vec<u8>, node: Node<'_>, depth: usize) -> Result<(), RenderError> {
-    if plain(node, depth)? {
-        let mut json = Vec::new();
-        print(&mut json, node, depth)?;
-        out.extend_from_slice(b"CAST(");
-        literal::utf8(out, &json);
-        out.extend_from_slice(b" AS JSON)");
-        return Ok(());
-    }
+/// Appends an argument of JSON_ARRAY or JSON_OBJECT that becomes the value.
+fn build(out: &mut Vec<u8>, node: Node<'_>) -> Result<(), RenderError> {
     match node {
         Node::Array(container) | Node::Object(container) => {
             out.extend_from_slice(if container.object { b"JSON_OBJECT(" } else { b"JSON_ARRAY(" });
@@ -208,17 +213,18 @@ fn build(out: &mut Vec<u8>, node: Node<'_>, depth: usize) -> Result<(), RenderEr
                     literal::utf8(out, container.key(index)?);
                     out.push(b',');
                 }
-                build(out, container.value(index)?, depth.saturating_add(1))?;
+                build(out, container.value(index)?)?;
             }
             out.push(b')');
         }
-        Node::UInt(n) => {
-            out.extend_from_slice(b"CAST(");
-            literal::unsigned(out, n);
-            out.extend_from_slice(b" AS UNSIGNED)");
-        }
+        Node::Null => out.extend_from_slice(b"NULL"),
+        Node::Bool(true) => out.extend_from_slice(b"true"),
+        Node::Bool(false) => out.extend_from_slice(b"false"),
+        Node::Int(n) => out.extend_from_slice(format!("CAST({n} AS SIGNED)").as_bytes()),
+        Node::UInt(n) => out.extend_from_slice(format!("CAST({n} AS UNSIGNED)").as_bytes()),
+        Node::Double(x) => cast(out, format!("{x:?}").as_bytes()),
+        Node::String(bytes) => literal::utf8(out, bytes),
         Node::Opaque(field, bytes) => opaque(out, field, bytes)?,
-        _ => {}
     }
     Ok(())
 }
@@ -242,7 +248,9 @@ fn opaque(out: &mut Vec<u8>, field: u8, bytes: &[u8]) -> Result<(), RenderError>
             let decimal = decimal(bytes)?;
             out.extend_from_slice(b"CAST(");
             decimal.write_text(out);
-            out.extend_from_slice(format!(" AS DECIMAL({},{}))", decimal.precision, decimal.scale).as_bytes());
+            // Values that were computed may say more digits than a type can have; they do not have them.
+            let precision = decimal.precision.min(65);
+            out.extend_from_slice(format!(" AS DECIMAL({precision},{}))", decimal.scale).as_bytes());
         }
         field::DATE | field::TIME | field::DATETIME | field::TIMESTAMP => {
             out.extend_from_slice(b"CAST('");
@@ -292,11 +300,7 @@ fn opaque(out: &mut Vec<u8>, field: u8, bytes: &[u8]) -> Result<(), RenderError>
 fn decimal(bytes: &[u8]) -> Result<Decimal<'_>, RenderError> {
     match bytes {
         [precision, scale, packed @ ..]
-            if *precision > 0
-                && *precision <= 65
-                && *scale <= 30
-                && scale <= precision
-                && packed.len() == packed_length(*precision, *scale) =>
+            if packed_width(*precision, *scale).is_some_and(|width| usize::from(width) == packed.len()) =>
         {
             Ok(Decimal { packed, precision: *precision, scale: *scale })
         }
@@ -304,100 +308,14 @@ fn decimal(bytes: &[u8]) -> Result<Decimal<'_>, RenderError> {
     }
 }
 
-/// Bytes of a packed decimal: four for nine digits, and for what is left over as many as it needs.
-fn packed_length(precision: u8, scale: u8) -> usize {
-    let part = |digits: u8| {
-        let rest: usize = match digits % 9 {
-            0 => 0,
-            1 | 2 => 1,
-            3 | 4 => 2,
-            5 | 6 => 3,
-            _ => 4,
-        };
-        usize::from(digits / 9).saturating_mul(4).saturating_add(rest)
-    };
-    part(precision.saturating_sub(scale)).saturating_add(part(scale))
-}
-
 /// Appends a date or time in the form it prints in.
 fn temporal(out: &mut Vec<u8>, field: u8, bytes: &[u8]) -> Result<(), RenderError> {
-    let packed = number(bytes, 0, 8)?.cast_signed();
-    let magnitude = packed.unsigned_abs();
-    let bits = |n: u64, shift: u32, mask: u64| n >> shift & mask;
-    let small = |n: u64| u8::try_from(n).map_err(|_| malformed());
-    let micros = u32::try_from(magnitude & 0xff_ffff).map_err(|_| malformed())?;
-    let clock = magnitude >> 24;
-    let (minute, second) = (small(bits(clock, 6, 63))?, small(bits(clock, 0, 63))?);
-    if field == field::TIME {
-        let hours = u16::try_from(bits(clock, 12, 0x3ff)).map_err(|_| malformed())?;
-        Time { negative: packed < 0, hours, minutes: minute, seconds: second, micros, digits: 6 }.write_text(out);
-        return Ok(());
+    let value = JsonTemporal(number(bytes, 0, 8)?.cast_signed());
+    match field {
+        field::DATE => value.date().write_text(out),
+        field::TIME => value.time().write_text(out),
+        _ => value.datetime().write_text(out),
     }
-    let month_count = clock >> 22;
-    let date = Date {
-        year: u16::try_from(month_count / 13).map_err(|_| malformed())?,
-        month: small(month_count % 13)?,
-        day: small(bits(clock, 17, 31))?,
-    };
-    if date.year > 9999 || micros > 999_999 {
-        return Err(malformed());
-    }
-    if field == field::DATE {
-        date.write_text(out);
-    } else {
-        DateTime { date, hour: small(bits(clock, 12, 31))?, minute, second, micros, digits: 6 }.write_text(out);
-    }
-    Ok(())
-}
-
-/// Appends JSON text as MySQL prints it.
-fn print(out: &mut Vec<u8>, node: Node<'_>, depth: usize) -> Result<(), RenderError> {
-    if depth > MAX_DEPTH {
-        return Err(malformed());
-    }
-    match node {
-        Node::Null => out.extend_from_slice(b"null"),
-        Node::Bool(true) => out.extend_from_slice(b"true"),
-        Node::Bool(false) => out.extend_from_slice(b"false"),
-        Node::Int(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
-        Node::UInt(n) => literal::unsigned(out, n),
-        Node::Double(x) if x.is_finite() => out.extend_from_slice(format!("{x:?}").as_bytes()),
-        Node::Double(_) => return Err(malformed()),
-        Node::String(bytes) => print_string(out, bytes)?,
-        Node::Opaque(field::NEWDECIMAL, bytes) => decimal(bytes)?.write_text(out),
-        Node::Opaque(kind @ (field::DATE | field::TIME | field::DATETIME | field::TIMESTAMP), bytes) => {
-            out.push(b'"');
-            temporal(out, kind, bytes)?;
-            out.push(b'"');
-        }
-        Node::Opaque(kind, bytes) => {
-            use base64::Engine as _;
-            let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-            print_string(out, format!("base64:type{kind}:{text}").as_bytes())?;
-        }
-        Node::Array(container) | Node::Object(container) => {
-            out.push(if container.object { b'{' } else { b'[' });
-            for index in 0..container.count {
-                if index > 0 {
-                    out.extend_from_slice(b", ");
-                }
-                if container.object {
-                    print_string(out, container.key(index)?)?;
-                    out.extend_from_slice(b": ");
-                }
-                print(out, container.value(index)?, depth.saturating_add(1))?;
-            }
-            out.push(if container.object { b'}' } else { b']' });
-        }
-    }
-    Ok(())
-}
-
-fn print_string(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), RenderError> {
-    if std::str::from_utf8(bytes).is_err() {
-        return Err(malformed());
-    }
-    json_string(bytes, out);
     Ok(())
 }
 
@@ -424,19 +342,24 @@ mod tests {
         assert_eq!(sql(&double(1e20)), "CAST(_utf8mb4'1e20' AS JSON)");
         // [1, null]
         let array = [2, 2, 0, 10, 0, 5, 1, 0, 4, 0, 0];
-        assert_eq!(sql(&array), "CAST(_utf8mb4'[1, null]' AS JSON)");
+        assert_eq!(sql(&array), "CAST(_utf8mb4'[1,null]' AS JSON)");
     }
 
     #[test]
     fn what_text_does_not_carry_is_built_by_typed_expressions() {
         assert_eq!(sql(&[6, 5, 0]), "JSON_EXTRACT(JSON_ARRAY(CAST(5 AS UNSIGNED)),_utf8mb4'$[0]')");
+        let wide = [&[9][..], &5_000_000_000_i64.to_le_bytes()].concat();
+        assert_eq!(sql(&wide), "JSON_EXTRACT(JSON_ARRAY(CAST(5000000000 AS SIGNED)),_utf8mb4'$[0]')");
         assert_eq!(sql(&[10, 255, 255, 255, 255, 255, 255, 255, 255]), "CAST(_utf8mb4'18446744073709551615' AS JSON)");
         // {"a": 1.5 as DECIMAL(2,1)}
-        let object = [0, 1, 0, 20, 0, 11, 0, 1, 0, 15, 12, 0, b'a', 246, 4, 2, 1, 0x81, 0x05];
+        let object = [0, 1, 0, 18, 0, 11, 0, 1, 0, 15, 12, 0, b'a', 246, 4, 2, 1, 0x81, 0x05];
         assert_eq!(sql(&object), "JSON_OBJECT(_utf8mb4'a',CAST(1.5 AS DECIMAL(2,1)))");
         assert_eq!(sql(&[15, 15, 1, 0xff]), "JSON_EXTRACT(JSON_ARRAY(x'ff'),_utf8mb4'$[0]')");
         let mut out = Vec::new();
         assert!(expression(&mut out, &[15, 249, 1, 0xff]).is_err());
+        // [5 as UNSIGNED, null, true, "a"]
+        let array = [2, 4, 0, 18, 0, 6, 5, 0, 4, 0, 0, 4, 1, 0, 12, 16, 0, 1, b'a'];
+        assert_eq!(sql(&array), "JSON_ARRAY(CAST(5 AS UNSIGNED),NULL,true,_utf8mb4'a')");
     }
 
     #[test]

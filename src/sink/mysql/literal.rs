@@ -78,6 +78,8 @@ pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8], charset: Option<&str>) {
         }
         Some("binary") | None => binary(out, bytes, None),
         Some(charset) => {
+            // A superset, and not deprecated.
+            let charset = if charset == "ucs2" { "utf16" } else { charset };
             out.push(b'_');
             out.extend_from_slice(charset.as_bytes());
             out.push(b' ');
@@ -200,6 +202,7 @@ mod tests {
         assert_eq!(sql(Value::Text(b"x"), Some("latin1")), "_latin1'x'");
         assert_eq!(sql(Value::Text(b"\x95\x5c"), Some("sjis")), "_sjis x'955c'");
         assert_eq!(sql(Value::Text(b"\0a"), Some("utf16")), "_utf16 x'0061'");
+        assert_eq!(sql(Value::Text(b"\0a"), Some("ucs2")), "_utf16 x'0061'");
         assert_eq!(sql(Value::Bytes(b"\0'"), None), r"_binary'\0\''");
     }
 

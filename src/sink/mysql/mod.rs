@@ -14,7 +14,8 @@
 //!
 //! The account needs, on the target: all data and DDL privileges for the replicated databases, SELECT, INSERT, UPDATE,
 //! DELETE and CREATE in the checkpoint database, and for the sessions of statements SESSION_VARIABLES_ADMIN (MySQL) or
-//! BINLOG REPLAY (MariaDB); SET_ANY_DEFINER or SET USER for objects with other definers; PROCESS makes the
+//! BINLOG REPLAY (MariaDB); SET_ANY_DEFINER or SET USER for objects with other definers; what GRANT statements grant,
+//! WITH GRANT OPTION; PROCESS makes the
 //! recognition of DDL statements after a crash sharper.
 
 mod apply;

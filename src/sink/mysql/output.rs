@@ -75,6 +75,8 @@ pub(super) struct RowsMark {
     pub(super) warnings: u64,
     /// The row event's flags that are session state: see [`RowsMark::SESSION_FLAGS`].
     pub(super) flags: u16,
+    /// It may raise harmless warnings: it must be the last statement of its packet, so that they can be read.
+    pub(super) alone: bool,
     /// Whether a further row may be appended to the statement, if its first words are the same.
     pub(super) open: bool,
 }

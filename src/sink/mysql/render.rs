@@ -182,7 +182,9 @@ impl MysqlRenderer {
         }
         prefix.extend_from_slice(b") VALUES ");
         row.push(b')');
-        let mark = RowsMark { verb: Verb::Insert, table: 0, rows: 1, warnings, flags: flags(event), open: true };
+        let flags = flags(event);
+        let alone = target.deprecated;
+        let mark = RowsMark { verb: Verb::Insert, table: 0, rows: 1, warnings, flags, alone, open: true };
         let joint = Joint { before: b",", after: b"", most: INSERT_ROWS };
         push_row(out, target, prefix, row, mark, "", &joint)
     }
@@ -218,7 +220,9 @@ impl MysqlRenderer {
         }
         row.extend_from_slice(b" WHERE ");
         target.find(row, key, before, event.rows)?;
-        let mark = RowsMark { verb: Verb::Update, table: 0, rows: 1, warnings, flags: flags(event), open: false };
+        let flags = flags(event);
+        let alone = target.deprecated || key.is_none();
+        let mark = RowsMark { verb: Verb::Update, table: 0, rows: 1, warnings, flags, alone, open: false };
         let names = target.key_names(key);
         push_row(out, target, prefix, row, mark, &names, &Joint { before: b"", after: b"", most: 1 })
     }
@@ -251,7 +255,9 @@ impl MysqlRenderer {
             }
             Joint { before: b" OR ", after: b"", most: DELETE_ROWS }
         };
-        let mark = RowsMark { verb: Verb::Delete, table: 0, rows: 1, warnings: 0, flags: flags(event), open };
+        let flags = flags(event);
+        let alone = target.deprecated || key.is_none();
+        let mark = RowsMark { verb: Verb::Delete, table: 0, rows: 1, warnings: 0, flags, alone, open };
         let names = target.key_names(key);
         push_row(out, target, prefix, row, mark, &names, &joint)
     }

@@ -8,6 +8,9 @@ use crate::row::{Cell, ColumnPlan, TablePlan, Value};
 use crate::schema::{ColumnDef, TableDef};
 use crate::sink::RenderError;
 
+/// Character sets that MySQL warns about when they are named; literals of ucs2 and utf8mb3 name a superset instead.
+const DEPRECATED: &[&str] = &["ucs2", "macroman", "macce", "dec8", "hp8"];
+
 /// One column of the target, with the plan that reads its values.
 pub(super) struct TargetColumn<'a> {
     pub(super) plan: &'a ColumnPlan,
@@ -34,6 +37,8 @@ pub(super) struct Target<'a> {
     pub(super) display: String,
     pub(super) columns: Vec<TargetColumn<'a>>,
     pub(super) facts: &'a Facts,
+    /// Naming one of its character sets raises a deprecation warning.
+    pub(super) deprecated: bool,
     /// Deleting one row may delete others of the same table.
     pub(super) cascades: bool,
     def: &'a TableDef,
@@ -80,7 +85,9 @@ impl<'a> Target<'a> {
         literal::identifier(&mut name, plan.database.as_bytes());
         name.push(b'.');
         literal::identifier(&mut name, plan.table.as_bytes());
-        Ok(Self { name, display, columns, facts, cascades: def.cascades, def })
+        let deprecated =
+            columns.iter().any(|column| column.form.charset.is_some_and(|name| DEPRECATED.contains(&name)));
+        Ok(Self { name, display, columns, facts, deprecated, cascades: def.cascades, def })
     }
 
     /// The key whose columns the image all has: primary, else unique without NULLs.

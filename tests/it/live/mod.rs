@@ -4,5 +4,9 @@
 #[allow(dead_code, unused_imports, reason = "a tool box: not every tool has a user at all times")]
 pub mod harness;
 
+mod bad_input;
+mod channel;
 mod harness_itself;
+mod mysql_sink;
 mod replication;
+mod stops;

@@ -21,7 +21,7 @@ mod proxy;
 mod reaper;
 mod replicate;
 mod server;
-mod sql;
+pub mod sql;
 
 pub use compare::{Comparison, compare_rows, compare_tables};
 pub use lane::{Lane, lane};
