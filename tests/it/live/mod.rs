@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "a tool box: not every tool has a user at all times")]
 pub mod harness;
 
+mod crash;
 mod harness_itself;
 mod mysql_sink;
 mod replication;
+mod workload;
