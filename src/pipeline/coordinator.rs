@@ -109,16 +109,9 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
-    /// A table definition changed inside the open transaction (CREATE TABLE ... SELECT), and the rows after it can be
-    /// read only once that is applied: the transaction goes on in pieces.
-    Split,
-}
-
-/// What an event means for how its batch goes on.
-enum After {
-    GoOn,
-    Barrier,
-    Split,
+    /// Rows of the open transaction follow a definition of the same transaction, which must be applied before the
+    /// rows' tables can be looked up.
+    Apart,
 }
 
 /// Cuts an input into batches.
@@ -212,7 +205,7 @@ impl<'a, O> Coordinator<'a, O> {
                     self.dispatch.barrier()?;
                     continue;
                 }
-                Framed::Split => {
+                Framed::Apart => {
                     self.hand_over()?;
                     self.large()?;
                     continue;
@@ -291,13 +284,14 @@ impl<'a, O> Coordinator<'a, O> {
             if raw.header.event_type == EventType::FORMAT_DESCRIPTION && !self.items.is_empty() {
                 return Ok(Framed::HandOver);
             }
+            if raw.header.event_type == EventType::TABLE_MAP && self.tables_to_come() {
+                return Ok(Framed::Apart);
+            }
             let at = self.framed;
-            let after = self.event(&raw, at)?;
+            let barrier = self.event(&raw, at)?;
             self.framed = at.saturating_add(raw.bytes.len());
-            match after {
-                After::GoOn => {}
-                After::Barrier => return Ok(Framed::Barrier),
-                After::Split => return Ok(Framed::Split),
+            if barrier {
+                return Ok(Framed::Barrier);
             }
         }
     }
@@ -322,8 +316,8 @@ impl<'a, O> Coordinator<'a, O> {
         }
     }
 
-    /// Looks at one event.
-    fn event(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<After, Halt> {
+    /// Looks at one event. True if a table definition changed and the target's catalog is what plans are made with.
+    fn event(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
         if raw.header.event_type == EventType::FORMAT_DESCRIPTION {
             self.new_format(raw, at)?;
         }
@@ -348,23 +342,11 @@ impl<'a, O> Coordinator<'a, O> {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
                     self.complete = self.source.clone();
                 }
-                Ok(After::GoOn)
+                Ok(false)
             }
-            Step::Inside { .. } if self.must_split(&raw.header) => Ok(After::Split),
-            Step::Inside { .. } => Ok(After::GoOn),
-            Step::Ends { end, .. } => {
-                let barrier = self.close(end, at.saturating_add(raw.bytes.len()));
-                Ok(if barrier { After::Barrier } else { After::GoOn })
-            }
+            Step::Inside { .. } => Ok(false),
+            Step::Ends { end, .. } => Ok(self.close(end, at.saturating_add(raw.bytes.len()))),
         }
-    }
-
-    /// Whether what follows in the open transaction must wait for this event to be applied.
-    fn must_split(&self, header: &EventHeader) -> bool {
-        header.event_type == EventType::QUERY
-            && self.plans.follows_target()
-            && !self.passing_over()
-            && self.open.as_ref().is_some_and(|open| open.changes_schema)
     }
 
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
@@ -421,11 +403,8 @@ impl<'a, O> Coordinator<'a, O> {
         Ok(())
     }
 
-    /// Whether an event is a statement that may have changed a table: one that is not known to leave them as they are.
+    /// Whether a statement may change tables: whatever is not known to leave them as they are.
     pub(super) fn changes_schema(&self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
-        if raw.header.event_type != EventType::QUERY {
-            return Ok(false);
-        }
         match event::parse(raw, &self.format) {
             Ok(Event::Query(query)) => {
                 Ok(matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other))
@@ -433,6 +412,12 @@ impl<'a, O> Coordinator<'a, O> {
             Ok(_) => Ok(false),
             Err(error) => Err(self.event_error(at, &error)),
         }
+    }
+
+    /// Whether the open transaction's tables are on the target only once its own definitions are applied.
+    fn tables_to_come(&self) -> bool {
+        let changed = self.open.as_ref().is_some_and(|open| open.changes_schema);
+        changed && self.plans.follows_target() && !self.passing_over()
     }
 
     /// The open transaction ends at `end_at` of the buffer.
