@@ -89,13 +89,9 @@ impl ChannelError {
         match self {
             Self::Source(error) | Self::Log { error, .. } => error.hint().map(str::to_owned),
             Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Relay(error) => error.hint().map(str::to_owned),
             Self::Apply(error) => error.hint(),
-            Self::BadStream { .. }
-            | Self::Damaged { .. }
-            | Self::Relay(_)
-            | Self::Store(_)
-            | Self::Sink(_)
-            | Self::Internal(_) => None,
+            Self::BadStream { .. } | Self::Damaged { .. } | Self::Store(_) | Self::Sink(_) | Self::Internal(_) => None,
         }
     }
 

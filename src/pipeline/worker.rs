@@ -177,12 +177,14 @@ impl<'a, R: Renderer> Task<'a, R> {
             Event::Intvar(intvar) => state.inputs.intvars.push(intvar),
             Event::Rand(rand) => state.inputs.rand = Some(rand),
             Event::UserVar(user_var) => state.inputs.user_vars.push(user_var),
+            // Before any of its rows comes out.
+            Event::Gtid(gtid) if gtid.prepared_xa => return Err(self.xa(item, at).into()),
+            Event::Gtid(_) => {}
             Event::Other => self.undecoded(item, raw.header.event_type, at)?,
             Event::FormatDescription(_)
             | Event::Rotate(_)
             | Event::Stop
             | Event::Xid(_)
-            | Event::Gtid(_)
             | Event::PreviousGtids(_)
             | Event::GtidList(_)
             | Event::BinlogCheckpoint(_)
@@ -254,14 +256,7 @@ impl<'a, R: Renderer> Task<'a, R> {
             | StatementKind::XaEnd
             | StatementKind::XaPrepare
             | StatementKind::XaCommit
-            | StatementKind::XaRollback => Err(ApplyError::Undecodable {
-                what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
-                       prepared transactions"
-                    .to_owned(),
-                place: Box::new(self.place(item, at, None)),
-                hint: Some("use plain transactions on the source, or start behind this place".to_owned()),
-            }
-            .into()),
+            | StatementKind::XaRollback => Err(self.xa(item, at).into()),
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,
@@ -274,6 +269,16 @@ impl<'a, R: Renderer> Task<'a, R> {
                     .statement(&context, &mut self.out)
                     .map_err(|error| self.render_error(error, item, at, None).into())
             }
+        }
+    }
+
+    fn xa(&self, item: &Item, at: usize) -> ApplyError {
+        ApplyError::Undecodable {
+            what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
+                   prepared transactions"
+                .to_owned(),
+            place: Box::new(self.place(item, at, None)),
+            hint: Some("use plain transactions on the source, or start behind this place".to_owned()),
         }
     }
 

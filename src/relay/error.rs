@@ -36,9 +36,7 @@ pub enum RelayError {
     #[error("the relay log was given up after a failed sync; start the channel again")]
     GivenUp,
     /// A file's bytes are not what was written.
-    #[error(
-        "relay file {file} is damaged at offset {offset}: {what}; remove the relay log, it is fetched again from the source"
-    )]
+    #[error("relay file {file} is damaged at offset {offset}: {what}")]
     Corrupt {
         /// The file.
         file: RelayFileId,
@@ -48,7 +46,7 @@ pub enum RelayError {
         what: String,
     },
     /// The index does not fit the files.
-    #[error("relay index {}: {what}; remove the relay log, it is fetched again from the source", path.display())]
+    #[error("relay index {}: {what}", path.display())]
     Index {
         /// The index file.
         path: PathBuf,
@@ -86,6 +84,23 @@ impl RelayError {
             | Self::Index { .. }
             | Self::InsideEvent { .. }
             | Self::Stream { .. } => Disposition::Stop,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Corrupt { .. } | Self::Index { .. } => Some(
+                "remove the channel's relay log (the directory 'relay' in its part of the data directory): the source \
+                 is asked for it again, from the applied position on",
+            ),
+            Self::Io { .. } => Some("is the disk in order, and may this user write there?"),
+            Self::Full { .. }
+            | Self::SyncFailed { .. }
+            | Self::GivenUp
+            | Self::InsideEvent { .. }
+            | Self::Stream { .. } => None,
         }
     }
 

@@ -13,6 +13,8 @@ use crate::wire;
 
 /// Flag bit: the group is one event and has no end mark.
 const FL_STANDALONE: u8 = 1;
+/// Flag bit: the group ends with XA PREPARE.
+const FL_PREPARED_XA: u8 = 64;
 
 #[inline]
 pub(super) fn parse_gtid(i: &[u8], server_id: u32) -> Result<GtidEvent, nom::Err<wire::ParseError>> {
@@ -22,6 +24,7 @@ pub(super) fn parse_gtid(i: &[u8], server_id: u32) -> Result<GtidEvent, nom::Err
     Ok(GtidEvent {
         gtid: Some(Gtid::MariaDb { domain, server_id, sequence }),
         standalone: flags & FL_STANDALONE != 0,
+        prepared_xa: flags & FL_PREPARED_XA != 0,
         ..GtidEvent::default()
     })
 }

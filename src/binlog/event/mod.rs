@@ -190,6 +190,9 @@ pub struct GtidEvent {
     pub original_server_version: u32,
     /// MariaDB: the group is one event and has no end mark (FL_STANDALONE). Always false for MySQL.
     pub standalone: bool,
+    /// MariaDB: the rows of an XA transaction that is only prepared; whether they stand is decided by a later group
+    /// (FL_PREPARED_XA).
+    pub prepared_xa: bool,
 }
 
 /// QUERY_EVENT: a statement with the session it ran in.

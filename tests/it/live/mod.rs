@@ -6,6 +6,9 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod crash;
 mod harness_itself;
 mod mysql_sink;
 mod replication;
+mod stops;
+mod workload;
