@@ -6,7 +6,10 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod decoding;
 mod harness_itself;
+mod life;
 mod mysql_sink;
+mod operation;
 mod replication;
 mod stops;
