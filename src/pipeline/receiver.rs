@@ -414,7 +414,9 @@ fn inside_event(place: &str, at: &LogPosition, before: u64, after: u64) -> Chann
     ChannelError::Refused {
         number: 1236,
         what: format!("source {place}: {at} is inside an event; events begin at {before} and at {after}"),
-        hint: format!("start with --pos {before} or --pos {after}"),
+        hint: format!(
+            "start with --pos {before} or --pos {after}, whichever begins a transaction; SHOW BINLOG EVENTS on the source lists them"
+        ),
     }
 }
 
