@@ -77,7 +77,8 @@ PY
 # --- making the logs ------------------------------------------------------------------------------------
 
 make_log() {
-  local shape=$1 dir=$bench_dir/server
+  local shape=$1
+  dir=$bench_dir/server
   say "making the $shape log of $size MB (once)"
   rm -rf "$dir"
   trap 'kill_local "$dir"' EXIT
@@ -87,10 +88,15 @@ make_log() {
   client bench <<<'SET SESSION sql_log_bin = 1; FLUSH BINARY LOGS'
   local file
   file=$(client <<<'SHOW BINARY LOG STATUS' | cut -f 1)
-  local worker
+  local worker workers
   while (($(stat -c %s "$dir/data/$file") < size * 1000000)); do
-    for worker in 1 2 3 4; do client bench <<<"CALL work($worker)" & done
-    wait
+    # The server is a child of this shell as well: only the workers are waited for.
+    workers=()
+    for worker in 1 2 3 4; do
+      client bench <<<"CALL work($worker)" &
+      workers+=($!)
+    done
+    wait "${workers[@]}"
   done
   stop_local "$dir"
   mv "$dir/data/$file" "$bench_dir/$shape-$size.binlog"

@@ -76,10 +76,14 @@ launch_local() {
   local name=$1 dir=$2 socket=$3 as_root=()
   shift 3
   [ "$(id -u)" != 0 ] || as_root=(--user=root)
+  # Not shared: MariaDB removes what it takes for its own leftovers there.
+  mkdir -p "$dir/tmp"
   setsid nohup "$servers_dir/$name/bin/$(server_daemon "$name")" --defaults-file="$docker_dir/server.cnf" \
     --datadir="$dir/data" --port="$(cat "$dir/port")" --socket="$socket" --bind-address=127.0.0.1 \
-    --pid-file="$dir/server.pid" ${as_root[@]+"${as_root[@]}"} "$@" </dev/null >>"$dir/log" 2>&1 &
+    --pid-file="$dir/server.pid" --tmpdir="$dir/tmp" ${as_root[@]+"${as_root[@]}"} "$@" </dev/null >>"$dir/log" 2>&1 &
   echo $! >"$dir/pid"
+  # The shell shall not report its end.
+  disown
   wait_until 60 local_answers_or_died "$name" "$dir" "$socket" && ! process_gone "$(cat "$dir/pid")"
 }
 

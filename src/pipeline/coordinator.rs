@@ -109,6 +109,9 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
+    /// Rows of the open transaction follow a definition of the same transaction, which must be applied before the
+    /// rows' tables can be looked up.
+    Apart,
 }
 
 /// Cuts an input into batches.
@@ -202,6 +205,11 @@ impl<'a, O> Coordinator<'a, O> {
                     self.dispatch.barrier()?;
                     continue;
                 }
+                Framed::Apart => {
+                    self.hand_over()?;
+                    self.large()?;
+                    continue;
+                }
                 Framed::NeedMore => {}
             }
             if self.open.as_ref().is_some_and(|open| self.buffer.len().saturating_sub(open.at) >= BATCH_BYTES) {
@@ -275,6 +283,9 @@ impl<'a, O> Coordinator<'a, O> {
             let Some(raw) = self.cut(buffer, self.framed)? else { return Ok(Framed::NeedMore) };
             if raw.header.event_type == EventType::FORMAT_DESCRIPTION && !self.items.is_empty() {
                 return Ok(Framed::HandOver);
+            }
+            if raw.header.event_type == EventType::TABLE_MAP && self.tables_to_come() {
+                return Ok(Framed::Apart);
             }
             let at = self.framed;
             let barrier = self.event(&raw, at)?;
@@ -385,18 +396,28 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
+        let changes = self.changes_schema(raw, at)?;
+        if let Some(open) = &mut self.open {
+            open.changes_schema |= changes;
+        }
+        Ok(())
+    }
+
+    /// Whether a statement may change tables: whatever is not known to leave them as they are.
+    pub(super) fn changes_schema(&self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
         match event::parse(raw, &self.format) {
             Ok(Event::Query(query)) => {
-                // Whatever is not known to leave tables as they are may have changed them.
-                let changes = matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other);
-                if let Some(open) = &mut self.open {
-                    open.changes_schema |= changes;
-                }
-                Ok(())
+                Ok(matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other))
             }
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(false),
             Err(error) => Err(self.event_error(at, &error)),
         }
+    }
+
+    /// Whether the open transaction's tables are on the target only once its own definitions are applied.
+    fn tables_to_come(&self) -> bool {
+        let changed = self.open.as_ref().is_some_and(|open| open.changes_schema);
+        changed && self.plans.follows_target() && !self.passing_over()
     }
 
     /// The open transaction ends at `end_at` of the buffer.

@@ -125,6 +125,9 @@ impl<O> Dispatch<O> {
     /// # Errors
     /// When nobody takes it any more.
     pub fn send(&self, batch: Batch) -> Result<(), Gone> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(Gone);
+        }
         let (results, results_out) = bounded(PARTS_WAITING);
         self.order.send(Order::Results(results_out)).map_err(|_| Gone)?;
         self.jobs.send(Job { batch, results }).map_err(|_| Gone)

@@ -1,4 +1,6 @@
-//! Transactions larger than a batch: first the end is found, by headers, then pieces are handed on.
+//! Transactions larger than a batch: first the end is found, by headers, then pieces are handed on. So are those that
+//! define a table and fill it (`CREATE TABLE ... SELECT`), where the target's catalog is what rows are read with: the
+//! definition is a piece of its own, and is applied before the rows' tables are looked up.
 
 use std::sync::Arc;
 
@@ -136,8 +138,12 @@ impl<O> Coordinator<'_, O> {
         let mut open_maps = Plans::default();
         let (first, mut before) = bounded(1);
         first.send(0).map_err(|_| Halt::Gone)?;
+        let mut defined = false;
         while offset < extent.len {
-            let bytes = self.read_piece(spool, offset, extent.len)?;
+            let mut bytes = self.read_piece(spool, offset, extent.len)?;
+            if self.plans.follows_target() {
+                self.end_at_new_tables(&mut bytes, &mut defined)?;
+            }
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let (after, next_before) = bounded(1);
             let maps = self.maps_of_piece(&bytes, offset)?;
@@ -173,6 +179,30 @@ impl<O> Coordinator<'_, O> {
             before = next_before;
             source_pos = source_pos.saturating_add(len);
             offset = end;
+        }
+        Ok(())
+    }
+
+    /// Ends a piece before the first table map that follows a definition. `defined` is whether one came and is not
+    /// applied yet; where the piece begins with such a table map, it is applied now.
+    fn end_at_new_tables(&mut self, bytes: &mut Vec<u8>, defined: &mut bool) -> Result<(), Halt> {
+        let mut at = 0;
+        while let Some(raw) = self.cut(bytes, at)? {
+            let size = raw.bytes.len();
+            match raw.header.event_type {
+                EventType::QUERY => *defined |= self.changes_schema(&raw, at)?,
+                EventType::TABLE_MAP if *defined && at == 0 => {
+                    self.plans.clear();
+                    self.dispatch.barrier()?;
+                    *defined = false;
+                }
+                EventType::TABLE_MAP if *defined => {
+                    bytes.truncate(at);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            at = at.saturating_add(size);
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Decimal<'_> {
             if text.len > start {
                 text.digits(value, digits);
             } else if let Some(highest) = value.checked_ilog10() {
-                text.digits(value, usize::try_from(highest).unwrap_or(0) + 1);
+                text.digits(value, digits.min(usize::try_from(highest).unwrap_or(0) + 1));
             }
         }
         if text.len == start {
@@ -124,7 +124,7 @@ impl Text {
                 digit(low / 10),
                 digit(low),
             ]);
-            self.len += digits;
+            self.len += digits.min(GROUP);
         }
     }
 }
@@ -224,6 +224,12 @@ mod tests {
             }
             proptest::prop_assert_eq!(text(&packed, w + f, f), expected);
         });
+    }
+
+    #[test]
+    fn a_damaged_group_prints_no_more_digits_than_it_has() {
+        assert_eq!(text(&[0, 0, 0, 0, 20], 10, 2), "-47483647.35");
+        assert_eq!(text(&[0xff; 5], 10, 2), "47483647.55");
     }
 
     #[test]

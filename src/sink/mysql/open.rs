@@ -123,9 +123,7 @@ fn learn(connection: &mut Connection, config: &MysqlSinkConfig) -> Result<Facts,
     let (version, packet) = basics.into_iter().next().unwrap_or_default();
     let maria = version.windows(7).any(|window| window.eq_ignore_ascii_case(b"mariadb"));
     let mut collations = HashMap::new();
-    let listed: Vec<Row> =
-        connection.query(b"SELECT ID, COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS")?;
-    for row in listed {
+    for row in collation_rows(connection)? {
         let mut values = row.unwrap().into_iter().map(|value| <Option<Vec<u8>>>::from_value_opt(value).ok().flatten());
         let mut text = || values.next().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
         if let (Some(id), Some(name), Some(charset)) = (text(), text(), text())
@@ -140,6 +138,22 @@ fn learn(connection: &mut Connection, config: &MysqlSinkConfig) -> Result<Facts,
         collations,
         variables: variables(connection)?,
         checkpoint_database: config.checkpoint_database.clone(),
+    })
+}
+
+/// Number, name and character set of every collation. MariaDB since 10.10 lists those that serve several character sets
+/// (uca1400) once, without a number; their full names and numbers are in a table of their own.
+fn collation_rows(connection: &mut Connection) -> Result<Vec<Row>, Fault> {
+    let full_names: Vec<u64> = connection.query(
+        b"SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' \
+          AND TABLE_NAME = 'COLLATION_CHARACTER_SET_APPLICABILITY' AND COLUMN_NAME = 'FULL_COLLATION_NAME'",
+    )?;
+    connection.query(if full_names.first().is_some_and(|count| *count > 0) {
+        b"SELECT ID, FULL_COLLATION_NAME, CHARACTER_SET_NAME \
+          FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+            .as_slice()
+    } else {
+        b"SELECT ID, COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS".as_slice()
     })
 }
 

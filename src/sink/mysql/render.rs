@@ -220,6 +220,9 @@ impl MysqlRenderer {
         }
         row.extend_from_slice(b" WHERE ");
         target.find(row, key, before, event.rows)?;
+        if key.is_none() {
+            row.extend_from_slice(b" LIMIT 1");
+        }
         let flags = flags(event);
         let alone = target.deprecated || key.is_none();
         let mark = RowsMark { verb: Verb::Update, table: 0, rows: 1, warnings, flags, alone, open: false };

@@ -6,6 +6,7 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod crash;
 mod decoding;
 mod harness_itself;
 mod life;
@@ -13,3 +14,4 @@ mod mysql_sink;
 mod operation;
 mod replication;
 mod stops;
+mod workload;

@@ -122,6 +122,9 @@ impl Local {
         let log =
             std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).expect("a log file");
         let mut process = self.process.lock().expect("server");
+        // Not shared: MariaDB removes what it takes for its own leftovers there.
+        let scratch = self.dir.path().join("tmp");
+        std::fs::create_dir_all(&scratch).expect("a directory");
         let mut command = Command::new(home.join("bin").join(program));
         command
             .arg(format!("--defaults-file={}", server_settings().display()))
@@ -130,6 +133,7 @@ impl Local {
             .arg(format!("--pid-file={}", self.dir.path().join("pid").display()))
             .arg(format!("--port={port}"))
             .arg("--bind-address=127.0.0.1")
+            .arg(format!("--tmpdir={}", scratch.display()))
             .args(running_as_root().then_some("--user=root"))
             .args(&process.options)
             .stdin(Stdio::null())
