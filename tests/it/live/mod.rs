@@ -10,5 +10,6 @@ mod crash;
 mod harness_itself;
 mod mysql_sink;
 mod replication;
+mod statements;
 mod stops;
 mod workload;
