@@ -1,8 +1,14 @@
 //! What a statement's text says about how to replay it: whether it commits by itself, which schemas it names.
 //!
 //! Leading words only: a statement that this module does not know is replayed all the same. It never changes a
-//! statement, except that MySQL's own `START TRANSACTION` clause of a logged `CREATE TABLE ... SELECT` is cut off.
+//! statement, except that MySQL's own `START TRANSACTION` clause of a logged `CREATE TABLE ... SELECT` is cut off, and
+//! that scheduled events are disabled ([`super::events`]).
 //! Manual: "Statements That Cause an Implicit Commit".
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::events;
 
 /// What kind of statement it is, as far as replaying needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +24,9 @@ pub(super) struct Statement {
     /// Schemas that stand in the text as `schema.name`, and `database`.
     pub(super) schemas: Vec<Vec<u8>>,
     /// Length of the text without the clause that makes CREATE TABLE part of a transaction.
-    pub(super) length: usize,
+    length: usize,
+    /// The part of the text in whose place a scheduled event is disabled.
+    event_state: Option<Range<usize>>,
 }
 
 impl Statement {
@@ -56,6 +64,19 @@ impl Statement {
             database,
             schemas,
             length: length_without_start_transaction(text, &tokens, &first),
+            event_state: events::state(&tokens),
+        }
+    }
+
+    /// The text as it is to be replayed.
+    pub(super) fn text<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.event_state {
+            Some(state) => {
+                let before = text.get(..state.start).unwrap_or_default();
+                let after = text.get(state.end..).unwrap_or_default();
+                Cow::Owned([before, events::DISABLED, after].concat())
+            }
+            None => Cow::Borrowed(text.get(..self.length).unwrap_or(text)),
         }
     }
 }
@@ -92,7 +113,7 @@ fn length_without_start_transaction(text: &[u8], tokens: &[Token], first: &str) 
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Word,
     Quoted,
     Dot,
@@ -100,15 +121,16 @@ enum Kind {
 }
 
 #[derive(Debug, Clone)]
-struct Token {
-    kind: Kind,
+pub(super) struct Token {
+    pub(super) kind: Kind,
     text: Vec<u8>,
-    at: usize,
+    /// Its offset.
+    pub(super) at: usize,
 }
 
 impl Token {
     /// In capitals, if it is a bare word.
-    fn word(&self) -> String {
+    pub(super) fn word(&self) -> String {
         match self.kind {
             Kind::Word => String::from_utf8_lossy(&self.text).to_ascii_uppercase(),
             _ => String::new(),

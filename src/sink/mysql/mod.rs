@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod ddl;
 mod error;
+mod events;
 mod facts;
 mod fingerprint;
 mod json;

@@ -105,7 +105,7 @@ impl Renderer for MysqlRenderer {
             .unwrap_or(facts.checkpoint_database.as_bytes());
         let mut choose = b"USE ".to_vec();
         literal::identifier(&mut choose, database);
-        let text = query.statement.get(..read.length).unwrap_or(query.statement);
+        let text = &*read.text(query.statement);
         if text.len().saturating_add(PACKET_RESERVE) > facts.max_packet {
             return Err(too_large(text.len(), facts.max_packet));
         }

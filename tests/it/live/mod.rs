@@ -13,5 +13,6 @@ mod life;
 mod mysql_sink;
 mod operation;
 mod replication;
+mod statements;
 mod stops;
 mod workload;
