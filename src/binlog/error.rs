@@ -68,6 +68,12 @@ pub enum EventError {
         /// CRC32 of the event's bytes.
         computed: u32,
     },
+    /// The transaction before it has no end: its commit mark is missing, or of a kind that is not known.
+    #[error("{event_type} event before the end of the transaction under way: its commit is missing")]
+    NoEnd {
+        /// The event that should not come yet.
+        event_type: EventType,
+    },
     /// A format of the log that this build does not read.
     #[error("binary log version {0}; only version 4 (MySQL 5.0 and later) can be read")]
     BinlogVersion(u16),

@@ -120,26 +120,32 @@ impl Grouper {
     /// Takes the next event of the log. `body` is the event without header and checksum.
     ///
     /// # Errors
-    /// When a body that is needed is malformed; the state is then as before.
+    /// When a body that is needed is malformed, or when a group begins before the one under way has ended; the state is
+    /// then as before.
     #[inline]
     pub fn feed(&mut self, header: &EventHeader, body: &[u8], fde: &FormatDescription) -> Result<Fed, EventError> {
         let role = self.role(header, body, fde)?;
-        Ok(self.take(role))
+        self.take(role).ok_or(EventError::NoEnd { event_type: header.event_type })
     }
 
-    /// Applies a role to the state.
+    /// Applies a role to the state. `None` if the group under way would be left without an end.
     #[inline]
-    fn take(&mut self, role: Role) -> Fed {
+    fn take(&mut self, role: Role) -> Option<Fed> {
         let was = self.state;
         let first = was == State::Idle;
         let (state, step) = match role {
             Role::Outside => (was, Step::Outside),
-            Role::Restart => return self.abandon(was, State::Idle, Step::Outside),
+            Role::Restart => {
+                self.state = State::Idle;
+                return Some(Fed { step: Step::Outside, abandoned: was != State::Idle });
+            }
             Role::Opens(next) => match (was, next) {
                 (State::Idle | State::Opened, State::Begun) | (State::Implied, State::Begun) => {
                     (next, Step::Inside { first })
                 }
-                _ => return self.abandon(was, next, Step::Inside { first: true }),
+                (State::Idle, _) => (next, Step::Inside { first: true }),
+                // Its end mark is missing, or is none that is known: nobody may guess how it ended.
+                _ => return None,
             },
             Role::Part if first => (State::Opened, Step::Inside { first }),
             Role::Part => (was, Step::Inside { first }),
@@ -150,12 +156,7 @@ impl Grouper {
             Role::Ends(end) => (State::Idle, Step::Ends { first, end }),
         };
         self.state = state;
-        Fed { step, abandoned: false }
-    }
-
-    fn abandon(&mut self, was: State, state: State, step: Step) -> Fed {
-        self.state = state;
-        Fed { step, abandoned: was != State::Idle }
+        Some(Fed { step, abandoned: false })
     }
 
     #[inline]
@@ -278,12 +279,16 @@ mod tests {
         Seen(EventType::FORMAT_DESCRIPTION, body)
     }
 
-    fn fed(grouper: &mut Grouper, Seen(event_type, body): &Seen) -> Fed {
+    fn fed(grouper: &mut Grouper, seen: &Seen) -> Fed {
+        try_fed(grouper, seen).unwrap()
+    }
+
+    fn try_fed(grouper: &mut Grouper, Seen(event_type, body): &Seen) -> Result<Fed, EventError> {
         let fde = FormatDescription::preliminary(ChecksumAlgorithm::Off);
         let mut header = EventHeader::read(&[0; HEADER_LEN]).unwrap();
         header.event_type = *event_type;
         let body = if grouper.needs_body(*event_type) { body.as_slice() } else { &[] };
-        grouper.feed(&header, body, &fde).unwrap()
+        grouper.feed(&header, body, &fde)
     }
 
     /// Feeds the events to a new grouper; no group may be abandoned.
@@ -413,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_group_inside_another_abandons_it() {
+    fn a_group_that_begins_before_the_end_of_another_is_an_error_and_never_drops_it() {
         for (open, next) in [
             ([plain(EventType::GTID), query("BEGIN")], plain(EventType::GTID)),
             ([plain(EventType::GTID), query("BEGIN")], query("BEGIN")),
@@ -423,7 +428,8 @@ mod tests {
             for event in &open {
                 fed(&mut grouper, event);
             }
-            assert_eq!(fed(&mut grouper, &next), Fed { step: FIRST, abandoned: true });
+            let error = try_fed(&mut grouper, &next).unwrap_err();
+            assert_eq!(error, EventError::NoEnd { event_type: next.0 });
             assert!(grouper.in_group());
         }
     }

@@ -24,7 +24,7 @@ use super::retry::Backoff;
 use super::source_catalog::SourceNames;
 use crate::disposition::Disposition;
 use crate::position::LogPosition;
-use crate::relay::{RelayLog, RelayOptions, RelayWriter, SyncPolicy};
+use crate::relay::{RelayFileId, RelayLog, RelayOptions, RelayWriter, SyncPolicy};
 use crate::sink::{Progress, Sink, SinkError};
 use crate::source::SourceConfig;
 use crate::status::state;
@@ -110,7 +110,15 @@ pub async fn run<S: Sink + 'static>(
         signals.stop();
         return join(applied.await).map(|()| ExitReason::Stopped);
     };
-    let receiver = prepare(config, relay, progress, &monitor, &shared).map_err(noted)?;
+    let receiver = match prepare(config, relay, progress, &monitor, &shared) {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            signals.stop();
+            // The first error is the one to show.
+            let _ = applied.await;
+            return Err(noted(error));
+        }
+    };
     signals.proceed.send_replace(true);
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let mut received = tokio::spawn(receiver.run(receiver_stop));
@@ -259,8 +267,12 @@ impl Applier {
             {
                 break Ok(());
             }
+            if self.signals.stopping() && error.disposition() == Disposition::Retry {
+                // What would have been tried again is tried at the next start.
+                break Ok(());
+            }
             self.note_error(&error);
-            if error.disposition() == Disposition::Stop || self.signals.stopping() {
+            if error.disposition() == Disposition::Stop {
                 break Err(error);
             }
             if self.monitor.status().sink.events != applied_before {
@@ -303,7 +315,7 @@ impl Applier {
         }
         self.monitor.applier(true, state::APPLYING);
         let proceed = runtime.block_on(self.proceed.wait_for(|proceed| *proceed)).is_ok();
-        let Some(first) = self.first_file(progress.as_ref()).filter(|_| proceed) else { return Ok(()) };
+        let Some(first) = self.first_file(progress.as_ref())?.filter(|_| proceed) else { return Ok(()) };
         self.monitor.applier_error(None);
         self.store.clear_error(&self.name, ErrorKind::Sql)?;
         let mut input = RelayInput::open(Arc::clone(&self.log), first, Arc::clone(&self.signals.drained))
@@ -349,17 +361,30 @@ impl Applier {
     }
 
     /// The relay file that holds the resume point, once there is one; `None` if the channel stops before.
-    fn first_file(&self, progress: Option<&Progress>) -> Option<crate::relay::RelayFileId> {
+    ///
+    /// `prepare` has seen to it that the relay log holds the point, or is fetched anew from there. A sink that goes back
+    /// while the channel runs may ask for what has been applied and deleted: that is for a new start to fetch.
+    fn first_file(&self, progress: Option<&Progress>) -> Result<Option<RelayFileId>, ChannelError> {
         loop {
             if self.signals.stopping() {
-                return None;
+                return Ok(None);
             }
             if self.log.end().is_some() {
-                let located = progress.and_then(|progress| self.log.locate(&progress.position).ok().flatten());
-                return located.map(|place| place.file).or_else(|| self.log.files().first().copied());
+                let Some(progress) = progress else { return Ok(self.log.files().first().copied()) };
+                return match self.log.locate(&progress.position)? {
+                    Some(place) => Ok(Some(place.file)),
+                    None => Err(ChannelError::Refused {
+                        number: 1594,
+                        what: format!(
+                            "the sink stands at {}, and the relay log does not hold that place any more",
+                            progress.position
+                        ),
+                        hint: "start the channel again: what is missing is fetched from the source".to_owned(),
+                    }),
+                };
             }
             if self.signals.drained.load(Ordering::Acquire) {
-                return None;
+                return Ok(None);
             }
             drop(self.log.wait_beyond(None, POLL));
         }

@@ -135,6 +135,8 @@ pub struct Coordinator<'a, O> {
     pub(super) maps: Vec<(usize, Arc<TablePlan>)>,
     pub(super) open: Option<Open>,
     resume: Option<LogPosition>,
+    /// The input held the resume point: what comes now follows what was done before without a gap.
+    resumed: bool,
 }
 
 impl<'a, O> Coordinator<'a, O> {
@@ -162,6 +164,7 @@ impl<'a, O> Coordinator<'a, O> {
             items: Vec::new(),
             maps: Vec::new(),
             open: None,
+            resumed: resume.is_none(),
             resume,
         }
     }
@@ -322,6 +325,7 @@ impl<'a, O> Coordinator<'a, O> {
             self.new_format(raw, at)?;
         }
         let body = raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))?;
+        self.resumed |= self.resume.as_ref() == Some(&self.source);
         let before = self.source.pos;
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
@@ -330,6 +334,7 @@ impl<'a, O> Coordinator<'a, O> {
         let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
         if abandoned {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
+            tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
             self.open = None;
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
         }
@@ -345,7 +350,7 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(false)
             }
             Step::Inside { .. } => Ok(false),
-            Step::Ends { end, .. } => Ok(self.close(end, at.saturating_add(raw.bytes.len()))),
+            Step::Ends { end, .. } => self.close(end, at.saturating_add(raw.bytes.len())),
         }
     }
 
@@ -421,12 +426,13 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     /// The open transaction ends at `end_at` of the buffer.
-    fn close(&mut self, end: GroupEnd, end_at: usize) -> bool {
+    fn close(&mut self, end: GroupEnd, end_at: usize) -> Result<bool, Halt> {
         self.complete = self.source.clone();
-        let Some(open) = self.open.take() else { return false };
+        let Some(open) = self.open.take() else { return Ok(false) };
         if self.done_before(&self.complete) {
-            return false;
+            return Ok(false);
         }
+        self.require_resumed(&open)?;
         self.items.push(Item {
             transaction: open.meta(self.source.clone(), end),
             range: open.at..end_at,
@@ -438,7 +444,19 @@ impl<'a, O> Coordinator<'a, O> {
         if open.changes_schema {
             self.plans.clear();
         }
-        open.changes_schema && self.plans.follows_target()
+        Ok(open.changes_schema && self.plans.follows_target())
+    }
+
+    /// The first transaction to hand on must follow what was done before: a log that begins behind the resume point, or
+    /// has a transaction across it, is not the log that was being read.
+    pub(super) fn require_resumed(&self, open: &Open) -> Result<(), Halt> {
+        let Some(resume) = self.resume.as_ref().filter(|_| !self.resumed) else { return Ok(()) };
+        let place = Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() };
+        Err(Halt::Error(ApplyError::Undecodable {
+            what: format!("the relay log does not go on from {resume}, where the sink is"),
+            place: Box::new(place),
+            hint: Some("start the channel again: what is missing is fetched from the source".to_owned()),
+        }))
     }
 
     /// Whether everything up to `end` was done before this run.

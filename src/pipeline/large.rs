@@ -34,6 +34,9 @@ impl<O> Coordinator<'_, O> {
         let end = self.source.clone();
         let transaction = open.meta(end.clone(), extent.end);
         let skip = self.done_before(&end);
+        if !skip {
+            self.require_resumed(&open)?;
+        }
         self.buffer.clear();
         self.maps.clear();
         if !skip {
@@ -69,11 +72,13 @@ impl<O> Coordinator<'_, O> {
             let Some(header) = EventHeader::read(&bytes) else { return Err(self.cut_short(offset)) };
             let size = self.event_size(&header, at)?;
             let kind = header.event_type;
+            // Before memory is taken for it: the size is only a claim.
+            if !self.reaches(spool, offset.saturating_add(to_u64(size)))? {
+                return Err(self.cut_short(offset));
+            }
             if self.grouper.needs_body(kind) || kind == EventType::QUERY {
                 bytes.resize(size, 0);
                 self.fetch(spool, &mut bytes, offset)?;
-            } else if !self.reaches(spool, offset.saturating_add(to_u64(size)))? {
-                return Err(self.cut_short(offset));
             }
             if kind.is_row_event() {
                 last_rows = Some(offset);

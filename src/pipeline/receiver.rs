@@ -140,7 +140,7 @@ impl Receiver {
                 result = self.session() => result,
             };
             self.relay.cut_to_last_boundary()?;
-            self.record_received(true)?;
+            self.record_received()?;
             let Err(error) = result else {
                 self.monitor.receiver(ReceiverRunning::No, "");
                 return Ok(());
@@ -179,11 +179,8 @@ impl Receiver {
         }
     }
 
-    fn record_received(&self, always: bool) -> Result<(), ChannelError> {
+    fn record_received(&self) -> Result<(), ChannelError> {
         let Some(position) = self.received() else { return Ok(()) };
-        if !always && position == self.start.clone().unwrap_or_else(|| position.at(0)) {
-            return Ok(());
-        }
         let source_uuid = self.shared.source_uuid.get().cloned().flatten();
         match self.store.record_received(&self.channel, &Mark { source_uuid, ..Mark::at(position) }) {
             // After a power loss the relay log's tail is fetched again: the record is ahead, the relay log is right.
@@ -239,7 +236,7 @@ impl Receiver {
             }
             if recorded.elapsed() >= RECORD_EVERY {
                 recorded = tokio::time::Instant::now();
-                self.record_received(false)?;
+                self.record_received()?;
             }
         }
     }

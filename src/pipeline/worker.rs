@@ -77,7 +77,7 @@ pub fn run<R: Renderer>(
     }
 }
 
-/// A row event that waits until it is known whether it is the last of its transaction.
+/// One job under way.
 struct Task<'a, R: Renderer> {
     renderer: &'a mut R,
     batch: &'a Batch,
