@@ -113,7 +113,13 @@ impl Pair {
     }
 
     fn run(&self) -> Process {
-        self.replicate.spawn(&Replicate::start_args(&self.source, &self.target))
+        self.run_with(&[])
+    }
+
+    fn run_with(&self, more: &[&str]) -> Process {
+        let mut args = Replicate::start_args(&self.source, &self.target);
+        args.extend(more.iter().map(|option| (*option).to_owned()));
+        self.replicate.spawn(&args)
     }
 
     fn relay(&self) -> PathBuf {
@@ -177,6 +183,37 @@ on_each_flavor! {
         let at = pair.source.log_position();
         pair.source.exec("INSERT INTO d.t VALUES (4, 'd')");
         pair.refuses(&mut process, &at, 1146, &[]);
+    }
+
+    fn a_flipped_bit_in_an_earlier_relay_file_stops_the_channel_there(flavor) {
+        let (pair, process) = Pair::start(flavor);
+        terminate(process);
+        let mut process = pair.run_with(&["--max-relay-log-size", "4096"]);
+        eventually(SOON, || status(&pair.replicate)["replica_io_running"] == "Yes");
+        pair.target.stop();
+        for burst in 0..4 {
+            for id in 0..25 {
+                let id = 4 + burst * 25 + id;
+                pair.source.exec(&format!("INSERT INTO d.t VALUES ({id}, 'needle {id:03}')"));
+            }
+            let received = pair.source.log_position();
+            eventually(SOON, || status(&pair.replicate)["read_source_log_pos"] == received.1);
+        }
+        process.kill9();
+        // Only the last file is read when the channel starts; this one is when its turn comes.
+        let (path, _) = flip(&pair.relay(), b"needle 030");
+        assert!(fs::read_dir(pair.relay()).unwrap().count() > 3);
+        pair.target.start_again();
+        let mut process = pair.run();
+        let name = format!("{}:", path.file_name().unwrap().to_str().unwrap());
+        stops(&mut process, &[&name, "mysql-bin.000001:", "checksum", "hint:"]);
+        // Everything before it has been applied, nothing of it or behind it.
+        assert_eq!(pair.target.query_one("SELECT MAX(id) FROM d.t"), "29");
+        assert_eq!(pair.target.query_one("SELECT COUNT(*) FROM d.t"), "29");
+        fs::remove_dir_all(pair.relay()).unwrap();
+        let process = pair.run();
+        await_value(&pair.target, "SELECT COUNT(*) FROM d.t", "103");
+        terminate(process);
     }
 
     fn a_flipped_bit_in_a_relay_file_stops_the_channel(flavor) {
