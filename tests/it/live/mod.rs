@@ -12,4 +12,5 @@ mod mysql_sink;
 mod replication;
 mod statements;
 mod stops;
+mod types;
 mod workload;
