@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use super::harness::{Flavor, Replicate, Server, Session, compare_tables};
-use super::workload::seed;
+use super::workload::{prepare, seed, under_load};
 
 const MYSQL: &str = include_str!("../../../fixtures/types/mysql-9.7.sql");
 const MARIADB: &str = include_str!("../../../fixtures/types/mariadb-10.11.sql");
@@ -346,5 +346,107 @@ fn random_json(random: &mut StdRng, depth: u32) -> Value {
         _ => Value::Object(
             (0..random.random_range(0..6)).map(|_| (text(random), random_json(random, depth + 1))).collect(),
         ),
+    }
+}
+
+/// Rows by table and kind of change.
+type Counts = BTreeMap<(String, String), u64>;
+
+/// What `mysqlbinlog` prints as pseudo-SQL: the counts, and the numbers of every image of `w.account` in order.
+fn printed_by_mysqlbinlog(flavor: Flavor, log: &str) -> (Counts, Vec<(String, String)>) {
+    let name = if flavor == Flavor::MySql { "mysqlbinlog" } else { "mariadb-binlog" };
+    let home = std::env::var("REPLICATE_SERVERS_DIR").unwrap_or_else(|_| "target/servers".to_owned());
+    let named = match flavor {
+        Flavor::MySql => std::env::var("REPLICATE_TEST_MYSQL").unwrap_or_else(|_| "mysql-9.7".to_owned()),
+        Flavor::MariaDb => std::env::var("REPLICATE_TEST_MARIADB").unwrap_or_else(|_| "mariadb-10.11".to_owned()),
+    };
+    let program =
+        format!("{}/{named}/bin/{name}", std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(home).display());
+    let out = std::process::Command::new(&program)
+        .args(["--no-defaults", "-v", "--base64-output=DECODE-ROWS", log])
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let (mut counts, mut images) = (Counts::new(), Vec::new());
+    let mut account = false;
+    for line in text.lines().filter_map(|line| line.strip_prefix("### ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (kind, table) = match words.as_slice() {
+            ["INSERT", "INTO", table] => ("insert", *table),
+            ["UPDATE", table] => ("update", *table),
+            ["DELETE", "FROM", table] => ("delete", *table),
+            [value] if account => {
+                if let Some(id) = value.strip_prefix("@1=") {
+                    images.push((id.to_owned(), String::new()));
+                } else if let (Some(amount), Some(last)) = (value.strip_prefix("@2="), images.last_mut()) {
+                    last.1 = amount.to_owned();
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        account = table == "`w`.`account`";
+        *counts.entry((table.replace('`', ""), kind.to_owned())).or_default() += 1;
+    }
+    (counts, images)
+}
+
+/// What `mysql_common` reads from the same file.
+fn counted_by_mysql_common(log: &std::path::Path) -> Counts {
+    use mysql_common::binlog::consts::BinlogVersion;
+    use mysql_common::binlog::events::{EventData, RowsEventData};
+    let mut counts = Counts::new();
+    let mut file = mysql_common::binlog::BinlogFile::new(
+        BinlogVersion::Version4,
+        std::io::BufReader::new(std::fs::File::open(log).unwrap()),
+    )
+    .unwrap();
+    while let Some(event) = file.next() {
+        let event = event.unwrap();
+        let Ok(Some(EventData::RowsEvent(rows))) = event.read_data() else { continue };
+        let kind = match rows {
+            RowsEventData::WriteRowsEvent(_) | RowsEventData::WriteRowsEventV1(_) => "insert",
+            RowsEventData::UpdateRowsEvent(_) | RowsEventData::UpdateRowsEventV1(_) => "update",
+            RowsEventData::DeleteRowsEvent(_) | RowsEventData::DeleteRowsEventV1(_) => "delete",
+            _ => panic!("{rows:?}"),
+        };
+        let map = file.reader().get_tme(rows.table_id()).expect("a table map");
+        let table = format!("{}.{}", map.database_name(), map.table_name());
+        let count = rows.rows(map).inspect(|row| assert!(row.is_ok())).count();
+        *counts.entry((table, kind.to_owned())).or_default() += count as u64;
+    }
+    counts
+}
+
+on_each_flavor! {
+    fn decode_finds_the_rows_that_other_readers_find(flavor) {
+        let source = Server::start(flavor, &["--binlog-row-metadata=FULL"]);
+        prepare(&source);
+        let ((), committed) = under_load(&source, seed(), 3, || {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        });
+        assert!(committed > 50);
+        let log = source.data_dir().join("mysql-bin.000001");
+        let end = Replicate::new().run(&["decode", &log.display().to_string()]);
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        let (mut counts, mut images) = (Counts::new(), Vec::new());
+        for line in end.stdout.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let Some(table) = line["table"].as_str() else { continue };
+            let (database, kind) = (line["database"].as_str().unwrap(), line["type"].as_str().unwrap());
+            *counts.entry((format!("{database}.{table}"), kind.to_owned())).or_default() += 1;
+            if table == "account" {
+                let (id, amount) = (line["data"]["id"].to_string(), line["data"]["amount"].to_string());
+                if kind == "update" {
+                    images.push((id.clone(), line["old"]["amount"].to_string()));
+                }
+                images.push((id, amount));
+            }
+        }
+        let (printed, theirs) = printed_by_mysqlbinlog(flavor, &log.display().to_string());
+        assert_eq!(counts, printed);
+        assert_eq!(counts, counted_by_mysql_common(&log));
+        assert!(images.len() > 100);
+        assert_eq!(images, theirs);
     }
 }
