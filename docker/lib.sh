@@ -82,6 +82,8 @@ launch_local() {
     --datadir="$dir/data" --port="$(cat "$dir/port")" --socket="$socket" --bind-address=127.0.0.1 \
     --pid-file="$dir/server.pid" --tmpdir="$dir/tmp" ${as_root[@]+"${as_root[@]}"} "$@" </dev/null >>"$dir/log" 2>&1 &
   echo $! >"$dir/pid"
+  # The shell shall not report its end.
+  disown
   wait_until 60 local_answers_or_died "$name" "$dir" "$socket" && ! process_gone "$(cat "$dir/pid")"
 }
 

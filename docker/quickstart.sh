@@ -30,7 +30,8 @@ apply_pid='' feed_pid='' finished=no
 main() {
   choose_servers
   build
-  start_server source --server-id=1
+  # The feed knows the columns of a table that is renamed or dropped later only if the log names them.
+  start_server source --server-id=1 --binlog-row-metadata=FULL
   start_server target --server-id=2 --skip-log-bin
   create_accounts
   start_replicate

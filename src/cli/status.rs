@@ -45,7 +45,8 @@ fn stored(channel: &Channel, record: &ChannelRecord) -> anyhow::Result<ChannelSt
     if let Some(received) = progress.received.as_ref().or(progress.applied.as_ref()) {
         status.connection.log_file = received.position.file.to_string();
         status.connection.log_pos = received.position.pos;
-        status.connection.source_uuid.clone_from(&received.source_uuid);
+        // MariaDB has no UUID; what stands in its place is our own.
+        status.connection.source_uuid = received.source_uuid.clone().filter(|text| uuid::Uuid::parse_str(text).is_ok());
     }
     if let Some(applied) = &progress.applied {
         status.coordinator.source_log_file = applied.position.file.to_string();

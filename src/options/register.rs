@@ -87,7 +87,7 @@ pub const REGISTER: &[OptionRow] = &[
         aliases: &["source-user"],
         kind: Kind::Text { max: 96 },
         value_name: "USER",
-        help: "Account at the source; it needs the REPLICATION SLAVE privilege.",
+        help: "Account at the source; it needs the privileges REPLICATION SLAVE and REPLICATION CLIENT, and SELECT on the replicated tables unless the source logs column names.",
         ..BASE
     },
     OptionRow {
@@ -230,7 +230,7 @@ pub const REGISTER: &[OptionRow] = &[
         value_name: "SECONDS",
         default: Some("60"),
         group: Group::Replica,
-        help: "Longest wait between two attempts to reach the source. The first is 0.1 s; each one doubles it.",
+        help: "Longest wait between two attempts to reach the source. The first is 0.25 s; each one doubles it.",
         ..BASE
     },
     OptionRow {

@@ -80,10 +80,10 @@ pub async fn run<S: Sink + 'static>(
 ) -> Result<ExitReason, ChannelError> {
     let signals = Signals::default();
     let (begun, mut beginning) = oneshot::channel();
-    let (relay, recovered) = RelayWriter::open(
-        &config.dir.relay(),
-        RelayOptions { max_file_size: config.max_relay_log_size, sync: SyncPolicy::OnRequest },
-    )?;
+    let (store, name) = (config.store.clone(), config.name.clone());
+    let noted = |error| note_relay_error(&store, &name, &monitor, error);
+    let options = RelayOptions { max_file_size: config.max_relay_log_size, sync: SyncPolicy::OnRequest };
+    let (relay, recovered) = RelayWriter::open(&config.dir.relay(), options).map_err(|error| noted(error.into()))?;
     if recovered.cut > 0 {
         tracing::info!(bytes = recovered.cut, "an unfinished tail was cut off the relay log; it is fetched again");
     }
@@ -110,7 +110,7 @@ pub async fn run<S: Sink + 'static>(
         signals.stop();
         return join(applied.await).map(|()| ExitReason::Stopped);
     };
-    let receiver = prepare(config, relay, progress, &monitor, &shared)?;
+    let receiver = prepare(config, relay, progress, &monitor, &shared).map_err(noted)?;
     signals.proceed.send_replace(true);
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let mut received = tokio::spawn(receiver.run(receiver_stop));
@@ -144,6 +144,16 @@ pub async fn run<S: Sink + 'static>(
         None if caught_up => Ok(ExitReason::CaughtUp),
         None => Ok(ExitReason::Stopped),
     }
+}
+
+/// The relay log cannot be used: an error before there is a receiver to have it.
+fn note_relay_error(store: &Store, name: &str, monitor: &Monitor, error: ChannelError) -> ChannelError {
+    let text = error.to_string();
+    monitor.receiver_error(Some((error.number(), text.clone())));
+    if let Err(error) = store.record_error(name, ErrorKind::Io, error.number(), &text) {
+        tracing::error!(error = %error, "the last error cannot be recorded");
+    }
+    error
 }
 
 fn join(result: Result<Result<(), ChannelError>, tokio::task::JoinError>) -> Result<(), ChannelError> {

@@ -119,8 +119,8 @@ fn look_up(
             what: format!("the {side} has no such table"),
             hint: Some(match side {
                 "target" => "create it on the target as it was on the source at this position".to_owned(),
-                _ => "it was dropped or renamed since; set binlog_row_metadata=FULL on the source so that later \
-                      changes carry their own names"
+                _ => "it was dropped or renamed since, or the account at the source has no SELECT on it; with \
+                      binlog_row_metadata=FULL on the source later changes carry their own names"
                     .to_owned(),
             }),
         }),

@@ -37,7 +37,7 @@ const RECORD_EVERY: Duration = Duration::from_secs(1);
 /// What the receiver and the rest of the channel share.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// UUID of the source that all positions belong to; inner `None` for servers without one.
+    /// The source that all positions belong to, as `SourceInfo::identity` names it.
     pub source_uuid: OnceLock<Option<String>>,
     /// Where `--until-caught-up` ends: the source's end of log at the first connection.
     pub goal: OnceLock<LogPosition>,
@@ -292,15 +292,15 @@ impl Receiver {
 
     /// File and offset mean nothing on another server than the one they came from.
     fn check_identity(&self, info: &SourceInfo) -> Result<(), ChannelError> {
-        let known = self.shared.source_uuid.get_or_init(|| info.server_uuid.clone());
-        if known.is_some() && *known != info.server_uuid {
+        let identity = info.identity();
+        let known = self.shared.source_uuid.get_or_init(|| Some(identity.clone()));
+        if known.as_ref() != Some(&identity) {
             return Err(ChannelError::Refused {
                 number: 1236,
                 what: format!(
-                    "source {}: this is server {}, but the channel's position is of server {}; a file and offset of \
-                     one server mean nothing on another",
+                    "source {}: this is server {identity}, but the channel's position is of server {}; a file and \
+                     offset of one server mean nothing on another",
                     self.config.place(),
-                    info.server_uuid.as_deref().unwrap_or("without UUID"),
                     known.as_deref().unwrap_or_default(),
                 ),
                 hint: "if the new server continues the old one, find the position there, then 'replicate reset' and \
@@ -414,7 +414,9 @@ fn inside_event(place: &str, at: &LogPosition, before: u64, after: u64) -> Chann
     ChannelError::Refused {
         number: 1236,
         what: format!("source {place}: {at} is inside an event; events begin at {before} and at {after}"),
-        hint: format!("start with --pos {before} or --pos {after}"),
+        hint: format!(
+            "start with --pos {before} or --pos {after}, whichever begins a transaction; SHOW BINLOG EVENTS on the source lists them"
+        ),
     }
 }
 

@@ -16,6 +16,8 @@ const CREATED_END: usize = CREATED + 4;
 pub(super) struct Format {
     /// The event that a relay file begins with.
     event: Vec<u8>,
+    /// The same as the source's, for readers that count on one in each file.
+    source_event: Vec<u8>,
     description: FormatDescription,
     server_id: u32,
     /// Whether the source's server had just started: a transaction open before was never committed.
@@ -35,9 +37,9 @@ impl Format {
             created.fill(0);
         }
         let unstamped = RawEvent { header: raw.header, bytes: &bytes };
-        let flags = EventFlags(EventFlags::RELAY_LOG);
-        let event = restamp(&unstamped, raw.header.timestamp, 0, flags, description.checksum)?;
-        Ok(Self { event, description, server_id: raw.header.server_id, restarted })
+        let marked = |flag| restamp(&unstamped, raw.header.timestamp, 0, EventFlags(flag), description.checksum);
+        let (event, source_event) = (marked(EventFlags::RELAY_LOG)?, marked(EventFlags::ARTIFICIAL)?);
+        Ok(Self { event, source_event, description, server_id: raw.header.server_id, restarted })
     }
 
     /// Reads what [`Format::read`] made: its checksum is right even where those of other events are off.
@@ -67,6 +69,12 @@ impl Format {
     /// The event that a relay file begins with.
     pub(super) fn event(&self) -> &[u8] {
         &self.event
+    }
+
+    /// The source's description once more, at no offset of its file. `mysqlbinlog` prints rows only behind a
+    /// description that is not marked as a relay log's own.
+    pub(super) fn source_event(&self) -> &[u8] {
+        &self.source_event
     }
 
     /// Whether events of the other format can stand in the same file.

@@ -148,7 +148,7 @@ impl Receiver {
     }
 }
 
-/// All of a relay log's events as received: without the beginnings of files and the artificial ROTATEs.
+/// All of a relay log's events as received: without what the relay log writes itself.
 pub(super) fn received(log: &RelayLog) -> Vec<Vec<u8>> {
     let mut events = Vec::new();
     for id in log.files() {
@@ -157,7 +157,10 @@ pub(super) fn received(log: &RelayLog) -> Vec<Vec<u8>> {
         while at < log.readable(id).unwrap() {
             let event = event_at(&file, at);
             at += event.len() as u64;
-            if !(raw(&event).header.event_type == EventType::ROTATE && raw(&event).header.is_artificial()) {
+            let header = raw(&event).header;
+            let again = header.event_type == EventType::FORMAT_DESCRIPTION && header.flags.has(EventFlags::ARTIFICIAL);
+            let rotate = header.event_type == EventType::ROTATE && header.is_artificial();
+            if !again && !rotate {
                 events.push(event);
             }
         }

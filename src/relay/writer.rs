@@ -167,7 +167,8 @@ impl RelayWriter {
             return Ok(false);
         }
         let (format, source) = (current.format.clone(), current.boundary.source.clone());
-        self.begin_file(format, source)?;
+        let again = format.source_event().to_vec();
+        self.begin_file(format, source, &again)?;
         Ok(true)
     }
 
@@ -211,7 +212,7 @@ impl RelayWriter {
         let format = Format::read(raw).map_err(|_| RelayError::Stream { what: "a format description of no use" })?;
         if self.current.as_ref().is_none_or(|current| !current.format.fits(&format)) {
             let start = self.start_of(&format)?;
-            self.begin_file(format, start)?;
+            self.begin_file(format, start, &[])?;
             self.turn = None;
         }
         self.put(raw.bytes)
@@ -233,14 +234,16 @@ impl RelayWriter {
         self.turn.clone().or(known).ok_or(RelayError::Stream { what: "a format description before any file name" })
     }
 
-    /// Closes the file, which is at a boundary, and begins the next. If that fails the old one is still the last.
-    fn begin_file(&mut self, format: Format, source: LogPosition) -> Result<(), RelayError> {
+    /// Closes the file, which is at a boundary, and begins the next, with `more` behind its own two events. If that
+    /// fails the old one is still the last.
+    fn begin_file(&mut self, format: Format, source: LogPosition, more: &[u8]) -> Result<(), RelayError> {
         self.commit(true)?;
         let id = self.next;
         let path = self.dir.join(id.to_string());
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(format.event());
         bytes.extend_from_slice(&format.rotate(&source));
+        bytes.extend_from_slice(more);
         let file = create(&path, &bytes).map_err(|source| RelayError::io(&path, source))?;
         let written = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let boundary = RelayEnd { place: RelayPlace { file: id, offset: written }, source };

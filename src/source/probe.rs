@@ -51,6 +51,15 @@ pub struct SourceInfo {
     pub time_zone: Option<(String, String)>,
 }
 
+impl SourceInfo {
+    /// What tells this server from others: its UUID, or its server id where it has none (MariaDB). A file and offset
+    /// are kept together with it.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.server_uuid.clone().unwrap_or_else(|| format!("server-id-{}", self.server_id))
+    }
+}
+
 /// A replica that is registered at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {

@@ -223,7 +223,7 @@ fn hint(code: u16, class: Option<Class>) -> Option<String> {
         (1045, _) => {
             "check the user in the sink's URL and the password given by --sink-password-file or REPLICATE_SINK_PASSWORD"
         }
-        (_, Some(Class::Denied)) => "grant the sink's account the privileges that docs name for a target",
+        (_, Some(Class::Denied)) => "grant the sink's account the privileges that the README names for a target",
         (_, Some(Class::Duplicate)) => {
             "the target has a row that the source did not have at this point: compare the two, remove or repair the \
              target's row, and start again"

@@ -206,7 +206,10 @@ on_each_flavor! {
         let there: u32 = pair.target.query_one("SELECT COUNT(*) FROM d.t").parse().unwrap();
         assert!(there <= 19, "{there}");
         assert_eq!(pair.target.query_one("SELECT COUNT(*) FROM d.t WHERE id > 3 AND v NOT LIKE 'needle __'"), "0");
-        let (file, pos) = checkpoint(&status(&pair.replicate));
+        let shown = status(&pair.replicate);
+        let kept = ["last_io_error", "last_sql_error"].map(|key| shown[key].as_str().unwrap_or_default().contains(&name));
+        assert!(kept.contains(&true), "{shown}");
+        let (file, pos) = checkpoint(&shown);
         assert!(file == before.0 && (before.1..received.1).contains(&pos), "{file}:{pos}");
         // As the hint says: without its relay log the channel fetches it anew.
         fs::remove_dir_all(pair.relay()).unwrap();
