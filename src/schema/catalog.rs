@@ -111,7 +111,8 @@ impl TableDef {
             kind = row.text(8).unwrap_or_default();
         }
         let hashes = self.keys(keys, kind.ends_with("MEMORY"))?;
-        if kind.starts_with("SYSTEM VERSIONED") && !named_period {
+        self.versioned = kind.starts_with("SYSTEM VERSIONED");
+        if self.versioned && !named_period {
             self.columns.push(hidden("row_start".to_owned(), "timestamp", "timestamp(6)"));
             self.columns.push(hidden("row_end".to_owned(), "timestamp", "timestamp(6)"));
         }

@@ -27,6 +27,8 @@ pub struct TableDef {
     /// Stands on both ends of foreign keys, so that deleting one of its rows may delete another. Asked for on targets
     /// only.
     pub cascades: bool,
+    /// Keeps its history (`WITH SYSTEM VERSIONING`).
+    pub versioned: bool,
 }
 
 /// One column of a [`TableDef`].

@@ -65,6 +65,16 @@ impl<'a> Target<'a> {
                 hint: Some("drop the triggers on the target: what they did at the source is in its log".to_owned()),
             });
         }
+        if def.versioned {
+            return Err(RenderError {
+                what: format!("{display} keeps its history on the target, which replayed changes would write anew"),
+                hint: Some(
+                    "a table WITH SYSTEM VERSIONING cannot be replayed by SQL: drop the versioning at the source, or \
+                     leave the table to a native replica"
+                        .to_owned(),
+                ),
+            });
+        }
         let mut columns = Vec::with_capacity(def.columns.len());
         for (plan_column, def_column) in plan.columns.iter().zip(&def.columns) {
             if plan.named
@@ -167,6 +177,13 @@ impl<'a> Target<'a> {
                 plain(out);
                 out.extend_from_slice(b" AND ");
                 cast(out, "CHAR CHARACTER SET utf8mb4", &literal);
+            }
+            // As an integer: compared as it is, a SET becomes a floating point number. A cast would warn on MariaDB.
+            (_, "set") => {
+                out.push(b'(');
+                out.extend_from_slice(&column.name);
+                out.extend_from_slice(b"|0)<=>");
+                out.extend_from_slice(&literal);
             }
             (_, "vector") => cast(out, "BINARY", &literal),
             (Some(charset), kind) if !matches!(kind, "enum" | "set") => {

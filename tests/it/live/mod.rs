@@ -15,4 +15,5 @@ mod operation;
 mod replication;
 mod statements;
 mod stops;
+mod types;
 mod workload;
