@@ -308,7 +308,7 @@ impl Applier {
     /// From opening the sink to its first error, or the end.
     fn once<S: Sink>(&mut self, sink: &mut S, runtime: &Handle) -> Result<(), ChannelError> {
         let own = sink.open().map_err(ApplyError::from_sink)?;
-        let progress = self.reconcile(own)?;
+        let progress = self.reconcile::<S>(own)?;
         if let Some(begun) = self.begun.take() {
             // The channel may have been told to stop meanwhile.
             drop(begun.send(progress.clone()));
@@ -343,8 +343,21 @@ impl Applier {
     }
 
     /// What counts as done: the sink's own word, else the store's.
-    fn reconcile(&self, own: Option<Progress>) -> Result<Option<Progress>, ChannelError> {
+    fn reconcile<S: Sink>(&self, own: Option<Progress>) -> Result<Option<Progress>, ChannelError> {
         let record = self.store.load_channel(&self.name)?.unwrap_or_default();
+        if let (true, None, Some(applied)) = (S::KEEPS_PROGRESS, &own, &record.progress.applied) {
+            return Err(ChannelError::Refused {
+                number: 1593,
+                what: format!(
+                    "the target has no checkpoint of this channel, which has come to {}: it is another server, or was \
+                     emptied, or restored from before the channel began",
+                    applied.position
+                ),
+                hint: "bring back the target that has the checkpoint; or prepare this one, forget the progress \
+                       ('replicate reset') and start at the position that it stands at"
+                    .to_owned(),
+            });
+        }
         let stored = record.progress.applied.or(record.progress.start);
         let Some(own) = own else {
             return Ok(stored.map(|mark| Progress { position: mark.position, source_uuid: mark.source_uuid }));

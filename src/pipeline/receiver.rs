@@ -140,6 +140,15 @@ impl Receiver {
                 result = self.session() => result,
             };
             self.relay.cut_to_last_boundary()?;
+            if result.as_ref().is_err_and(|error| error.disposition() == Disposition::Retry) {
+                // Whole transactions that were taken and not yet published: the log is asked for again behind them,
+                // or they would come twice.
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => {}
+                    published = self.publish() => published?,
+                }
+            }
             self.record_received()?;
             let Err(error) = result else {
                 self.monitor.receiver(ReceiverRunning::No, "");
@@ -383,6 +392,14 @@ impl Receiver {
             }
             _ => error,
         }
+    }
+
+    /// Lets the applier see everything up to the last boundary.
+    async fn publish(&mut self) -> Result<(), ChannelError> {
+        while let Err(error) = self.relay.commit(false) {
+            wait_for_disk(&self.monitor, error).await?;
+        }
+        Ok(())
     }
 
     /// Writes what was taken and lets the applier see it.
