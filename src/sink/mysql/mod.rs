@@ -12,6 +12,9 @@
 //! A transaction that the source rolled back after it had changed tables without transactions (`ROLLBACK` at its end)
 //! is executed and rolled back here as well: what such tables keep there they keep here.
 //!
+//! What a replayed change would set off a second time is kept from it: scheduled events are created disabled; rows of
+//! tables with triggers, or `WITH SYSTEM VERSIONING`, stop the channel.
+//!
 //! The account needs, on the target: all data and DDL privileges for the replicated databases, SELECT, INSERT, UPDATE,
 //! DELETE and CREATE in the checkpoint database, and for the sessions of statements SESSION_VARIABLES_ADMIN (MySQL) or
 //! BINLOG REPLAY (MariaDB); SET_ANY_DEFINER or SET USER for objects with other definers; what GRANT statements grant,

@@ -36,6 +36,10 @@ fn into_file(source: &Server, file: &Path) -> Vec<String> {
 fn kill_at_random(replicate: &Replicate, args: &[String], random: &mut StdRng) {
     for kill in 0..KILLS {
         let mut process = replicate.spawn(args);
+        // A busy machine may take longer than that to start: every other kill comes while it surely works.
+        if kill % 2 == 1 {
+            eventually(SOON, || process.stderr().contains("connected to the source"));
+        }
         std::thread::sleep(Duration::from_millis(random.random_range(50..600)));
         assert!(process.is_running(), "replicate ended before kill {kill}: {}", process.stderr());
         process.kill9();

@@ -163,7 +163,7 @@ on_each_flavor! {
         let pair = Pair::new(flavor, &[]);
         pair.source.exec("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a INT, g INT AS (a + 1), s INT AS (a * 2) STORED, hidden INT INVISIBLE DEFAULT 5)");
         pair.source.exec("INSERT INTO t (a) VALUES (1), (2), (NULL); INSERT INTO t (id, a, hidden) VALUES (50, 7, 9); UPDATE t SET a = a + 1");
-        pair.source.exec("CREATE TABLE filled SELECT id, a, g FROM t; CREATE TABLE keyed (id INT PRIMARY KEY, more VARCHAR(9) DEFAULT 'm') SELECT id FROM t; CREATE TABLE liked LIKE t; INSERT INTO liked (a) SELECT a FROM t");
+        pair.source.exec("CREATE TABLE filled SELECT id, a, g FROM t; CREATE TABLE wide SELECT REPEAT('x', 900000) AS v UNION ALL SELECT REPEAT('y', 900000) UNION ALL SELECT 'z'; CREATE TABLE keyed (id INT PRIMARY KEY, more VARCHAR(9) DEFAULT 'm') SELECT id FROM t; CREATE TABLE liked LIKE t; INSERT INTO liked (a) SELECT a FROM t");
         pair.source.exec("CREATE TEMPORARY TABLE tmp (n INT); INSERT INTO tmp VALUES (1), (2); INSERT INTO liked (a) SELECT n FROM tmp; CREATE TABLE from_tmp SELECT * FROM tmp; DROP TEMPORARY TABLE tmp");
         pair.source.exec("CREATE TEMPORARY TABLE both_kinds (n INT); DROP TABLE both_kinds, keyed; CREATE TABLE emptied (id INT PRIMARY KEY AUTO_INCREMENT); INSERT INTO emptied VALUES (), (); TRUNCATE emptied; INSERT INTO emptied VALUES ()");
         pair.source.exec("CREATE TABLE next (id INT PRIMARY KEY AUTO_INCREMENT) AUTO_INCREMENT = 1000; INSERT INTO next VALUES (), (); DELETE FROM next WHERE id = 1001; ALTER TABLE filled ADD KEY (a), ENGINE = InnoDB; OPTIMIZE TABLE filled; ANALYZE TABLE t");

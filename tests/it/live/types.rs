@@ -204,7 +204,7 @@ fn same(kind: &str, value: &Value, printed: Option<&str>, line: &str) -> bool {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     match kind {
         "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" | "bit" => {
-            value.is_number() && value.to_string() == printed
+            value.as_number().is_some_and(|number| number.to_string() == printed)
         }
         "float" => value.as_f64().zip(printed.parse::<f64>().ok()).is_some_and(|(a, b)| a as f32 == b as f32),
         "double" => {
