@@ -15,7 +15,7 @@ use super::events;
 pub(super) struct Statement {
     /// It commits what is open before and after itself.
     pub(super) commits: bool,
-    /// Doing it twice is the same as once: DROP, TRUNCATE.
+    /// Doing it twice is the same as once: DROP, TRUNCATE, and what only changes accounts, which no fingerprint shows.
     pub(super) repeatable: bool,
     /// XA START, END, PREPARE, COMMIT, ROLLBACK.
     pub(super) xa: bool,
@@ -60,7 +60,7 @@ impl Statement {
         }
         Self {
             commits,
-            repeatable: matches!(first.as_str(), "DROP" | "TRUNCATE"),
+            repeatable: matches!(first.as_str(), "DROP" | "TRUNCATE" | "GRANT" | "REVOKE" | "SET" | "FLUSH"),
             xa: first == "XA",
             database,
             schemas,
