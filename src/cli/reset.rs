@@ -21,6 +21,9 @@ impl Reset {
         let (channel, record) = Channel::open_existing(global)?;
         let _lock = channel.lock()?;
         let mut options = stored_options(Some(&record));
+        // The target first: if it cannot be reached, nothing was changed. Should the rest not come to pass, the store
+        // says that there was progress and the target knows of none, which no start goes on from and a second
+        // reset brings to its end. The other way round a start would go on from the row as if nothing had been reset.
         target::forget_checkpoint(&channel.name, &NamedOptions::new(), &options)?;
         if self.all {
             channel.remove_relay_log()?;

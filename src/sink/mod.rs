@@ -178,6 +178,10 @@ pub trait Sink: Send {
     /// The other half.
     type Renderer: Renderer<Output = Self::Output> + 'static;
 
+    /// The sink keeps its own progress, next to its data: once it has taken note of any, [`Sink::open`] returns some,
+    /// and one that returns `None` later is not the sink that the progress was made with.
+    const KEEPS_PROGRESS: bool = false;
+
     /// A renderer for one more worker.
     fn renderer(&self) -> Self::Renderer;
 

@@ -102,7 +102,7 @@ impl Session {
             self.skip_to(progress);
         }
         match result {
-            Ok(()) if upto.is_some() && self.folded.is_none() => Ok(Ack::Durable),
+            Ok(()) if upto.is_some_and(|progress| self.holds(progress)) => Ok(Ack::Durable),
             Ok(()) => Ok(Ack::Accepted),
             Err(error) => {
                 if !matches!(error, SinkError::Cancelled) {
@@ -114,32 +114,43 @@ impl Session {
         }
     }
 
-    /// Takes note of progress past the last transaction: parts of the log that hold nothing to apply.
+    /// Whether the checkpoint row says that the target is as far as this.
+    fn holds(&self, progress: &Progress) -> bool {
+        self.folded.is_none() && self.stored.as_ref().is_some_and(|row| row.progress.position >= progress.position)
+    }
+
+    /// Takes note of progress past the last transaction: parts of the log that hold nothing to apply. Where there is no
+    /// row yet it will be the first one: no progress is durable that no row holds.
     fn skip_to(&mut self, progress: &Progress) {
-        let Some(known) = self.folded.as_ref().or(self.stored.as_ref()) else { return };
-        if known.intent.is_none() && self.current.is_none() && known.progress.position < progress.position {
+        let known = self.folded.as_ref().or(self.stored.as_ref());
+        let ahead = known.is_none_or(|row| row.intent.is_none() && row.progress.position < progress.position);
+        if ahead && self.current.is_none() {
+            let gtid = known.and_then(|row| row.gtid.clone());
             let source_uuid = self.uuid(progress.source_uuid.as_deref());
             let progress = Progress { position: progress.position.clone(), source_uuid };
-            self.folded = Some(Checkpoint { progress, gtid: known.gtid.clone(), intent: None });
+            self.folded = Some(Checkpoint { progress, gtid, intent: None });
         }
     }
 
-    /// Writes the checkpoint of transactions that had no effect on the target.
+    /// Writes the checkpoint of transactions that had no effect on the target. While a transaction is open on the
+    /// target there is none to write: it was written before, see [`Self::begin`].
     pub(super) fn flush(&mut self) -> Result<(), SinkError> {
-        match self.folded.take() {
-            Some(next) if !self.open => self.move_checkpoint(next),
-            _ => Ok(()),
+        if self.open {
+            return Ok(());
         }
+        self.folded.take().map_or(Ok(()), |next| self.move_checkpoint(next))
     }
 
     fn run(&mut self, piece: &Statements, uuid: Option<&str>) -> Result<(), SinkError> {
         let mut start = 0;
-        for mark in &piece.marks {
+        for (at, mark) in piece.marks.iter().enumerate() {
             let bytes = piece.bytes.get(start..mark.end).unwrap_or_default();
             start = mark.end;
             match &mark.kind {
                 MarkKind::Begin { transaction, continued } => {
-                    self.begin(piece.transactions.get(*transaction), *continued)?;
+                    let rest = piece.marks.get(at..).unwrap_or_default();
+                    let whole = rest.iter().any(|mark| mark.kind == MarkKind::End);
+                    self.begin(piece.transactions.get(*transaction), *continued, whole)?;
                 }
                 MarkKind::Rows(rows) => self.rows(piece, bytes, *rows)?,
                 MarkKind::Session => {
@@ -158,9 +169,14 @@ impl Session {
         self.send(piece)
     }
 
-    fn begin(&mut self, meta: Option<&TransactionMeta>, continued: bool) -> Result<(), SinkError> {
+    /// A transaction that does not end in this piece stays open until a later one. Nothing else can be committed
+    /// meanwhile, so the checkpoint of what was before it is written first.
+    fn begin(&mut self, meta: Option<&TransactionMeta>, continued: bool, whole: bool) -> Result<(), SinkError> {
         match (meta, continued, &self.current) {
             (Some(meta), false, None) => {
+                if !whole {
+                    self.flush()?;
+                }
                 self.current = Some(meta.clone());
                 self.ddl_done = false;
                 Ok(())

@@ -15,7 +15,7 @@ use super::events;
 pub(super) struct Statement {
     /// It commits what is open before and after itself.
     pub(super) commits: bool,
-    /// Doing it twice is the same as once: DROP, TRUNCATE.
+    /// Doing it twice is the same as once: DROP, TRUNCATE, and what only changes accounts, which no fingerprint shows.
     pub(super) repeatable: bool,
     /// XA START, END, PREPARE, COMMIT, ROLLBACK.
     pub(super) xa: bool,
@@ -32,7 +32,8 @@ pub(super) struct Statement {
 impl Statement {
     /// Reads a statement's text.
     pub(super) fn read(text: &[u8]) -> Self {
-        let tokens = tokens(text);
+        let all = tokens(text);
+        let tokens = inner(&all);
         let word = |at: usize| tokens.get(at).map_or(String::new(), |token| token.word());
         let (first, second) = (word(0), word(1));
         let temporary = (1..4).any(|at| word(at) == "TEMPORARY");
@@ -43,7 +44,7 @@ impl Statement {
             | "INSTALL" | "UNINSTALL" | "CACHE" | "LOCK" | "UNLOCK" => true,
             _ => false,
         };
-        let database = database_of(&tokens, &first);
+        let database = database_of(tokens, &first);
         let mut schemas: Vec<Vec<u8>> = database.clone().into_iter().collect();
         if commits {
             for window in tokens.windows(3) {
@@ -59,12 +60,12 @@ impl Statement {
         }
         Self {
             commits,
-            repeatable: matches!(first.as_str(), "DROP" | "TRUNCATE"),
+            repeatable: matches!(first.as_str(), "DROP" | "TRUNCATE" | "GRANT" | "REVOKE" | "SET" | "FLUSH"),
             xa: first == "XA",
             database,
             schemas,
-            length: length_without_start_transaction(text, &tokens, &first),
-            event_state: events::state(&tokens),
+            length: length_without_start_transaction(text, tokens, &first),
+            event_state: events::state(tokens),
         }
     }
 
@@ -79,6 +80,18 @@ impl Statement {
             None => Cow::Borrowed(text.get(..self.length).unwrap_or(text)),
         }
     }
+}
+
+/// The statement in MariaDB's `SET STATEMENT variable = value, ... FOR statement`; any other as it is.
+fn inner(mut tokens: &[Token]) -> &[Token] {
+    while let [set, statement, rest @ ..] = tokens
+        && set.word() == "SET"
+        && statement.word() == "STATEMENT"
+        && let Some(at) = rest.iter().position(|token| token.word() == "FOR")
+    {
+        tokens = rest.get(at.saturating_add(1)..).unwrap_or_default();
+    }
+    tokens
 }
 
 /// The name in `CREATE|DROP|ALTER DATABASE|SCHEMA [IF [NOT] EXISTS] name`, `CREATE OR REPLACE DATABASE name`.
@@ -293,6 +306,23 @@ mod tests {
         assert_eq!(Statement::read(b"drop schema x").database, Some(b"x".to_vec()));
         assert_eq!(Statement::read(b"CREATE OR REPLACE DATABASE x").database, Some(b"x".to_vec()));
         assert_eq!(Statement::read(b"ALTER DATABASE CHARACTER SET latin1").database, None);
+    }
+
+    #[test]
+    fn a_statement_behind_set_statement_is_read_like_any_other() {
+        let read = Statement::read(b"SET STATEMENT sort_buffer_size = 100000, x = 'FOR' FOR RENAME TABLE d.a TO e.b");
+        assert!(read.commits && !read.repeatable);
+        assert_eq!(read.schemas, [b"d".to_vec(), b"e".to_vec()]);
+        let read = Statement::read(b"set statement a=1 for set statement b=2 for /* note */ drop database `x`");
+        assert!(read.commits && read.repeatable);
+        assert_eq!(read.database, Some(b"x".to_vec()));
+        assert!(!commits("SET STATEMENT max_statement_time = 1 FOR INSERT INTO d.t VALUES (1)"));
+        assert!(!commits("SET STATEMENT a = 1 FOR CREATE TEMPORARY TABLE t (a INT)"));
+        assert!(!commits("SET STATEMENT a = 1") && !commits("SET STATEMENT a = 1 FOR"));
+        let text = b"SET STATEMENT a=1 FOR CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1";
+        let disabled = Statement::read(text).text(text).into_owned();
+        assert!(disabled.starts_with(b"SET STATEMENT a=1 FOR CREATE EVENT e ON SCHEDULE EVERY 1 DAY "));
+        assert!(disabled.windows(7).any(|part| part == b"DISABLE"));
     }
 
     #[test]

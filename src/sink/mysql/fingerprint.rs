@@ -78,21 +78,16 @@ fn innodb_sql(flavor: Flavor) -> &'static [u8] {
     }
 }
 
-/// The fingerprint of these schemas as the target stands now.
+/// Schemas that belong to the server.
+const SYSTEM: [&[u8]; 4] = [b"information_schema", b"performance_schema", b"mysql", b"sys"];
+
+/// The fingerprint of these schemas as the target stands now. No schemas means that it is not known which: of all but
+/// the server's own.
 pub(super) fn fingerprint(conn: &mut Connection, flavor: Flavor, schemas: &[Vec<u8>]) -> Result<String, Fault> {
     let mut hash = Fnv128::new();
-    if schemas.is_empty() {
-        return Ok(hash.text());
-    }
     for (table, columns, schema) in SOURCES {
-        let mut sql = format!("SELECT {columns} FROM information_schema.{table} WHERE {schema} IN (").into_bytes();
-        for (i, name) in schemas.iter().enumerate() {
-            if i > 0 {
-                sql.push(b',');
-            }
-            literal::utf8(&mut sql, name);
-        }
-        sql.push(b')');
+        let mut sql = format!("SELECT {columns} FROM information_schema.{table} WHERE {schema}").into_bytes();
+        one_of(&mut sql, schemas);
         hash.field(table.as_bytes());
         hash.rows(conn.query::<Row>(&sql)?, |_| true);
     }
@@ -105,10 +100,28 @@ pub(super) fn fingerprint(conn: &mut Connection, flavor: Flavor, schemas: &[Vec<
     Ok(hash.text())
 }
 
-/// Whether InnoDB's `schema/table` is of one of the schemas. InnoDB writes ASCII letters and digits as they are, other
+/// The condition that the column before it names one of the schemas.
+fn one_of(sql: &mut Vec<u8>, schemas: &[Vec<u8>]) {
+    let system = SYSTEM.map(<[u8]>::to_vec);
+    let (word, names): (&[u8], _) =
+        if schemas.is_empty() { (b" NOT IN (", system.as_slice()) } else { (b" IN (", schemas) };
+    sql.extend_from_slice(word);
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            sql.push(b',');
+        }
+        literal::utf8(sql, name);
+    }
+    sql.push(b')');
+}
+
+/// Whether InnoDB's `schema/table` is of one of the schemas, or of any but the server's own if there are none. InnoDB writes ASCII letters and digits as they are, other
 /// ASCII characters as `@` and four hexadecimal digits; schemas with further characters are not looked for.
 fn belongs(name: &[u8], schemas: &[Vec<u8>]) -> bool {
     let schema = name.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if schemas.is_empty() {
+        return name.contains(&b'/') && !SYSTEM.contains(&schema);
+    }
     schemas.iter().any(|ours| {
         let mut encoded = Vec::with_capacity(ours.len());
         for byte in ours {
@@ -210,5 +223,17 @@ mod tests {
         assert!(belongs(b"shop/t", &schemas));
         assert!(belongs(b"my@002ddb/t", &schemas));
         assert!(!belongs(b"other/t", &schemas));
+        assert!(belongs(b"other/t", &[]) && !belongs(b"mysql/user", &[]) && !belongs(b"innodb_system", &[]));
+    }
+
+    #[test]
+    fn without_schemas_all_but_the_servers_own_are_asked_for() {
+        let condition = |schemas: &[Vec<u8>]| {
+            let mut sql = Vec::new();
+            one_of(&mut sql, schemas);
+            String::from_utf8_lossy(&sql).into_owned()
+        };
+        assert_eq!(condition(&[b"a".to_vec(), b"b".to_vec()]), " IN (_utf8mb4'a',_utf8mb4'b')");
+        assert!(condition(&[]).starts_with(" NOT IN (_utf8mb4'information_schema',"));
     }
 }

@@ -89,6 +89,8 @@ impl Sink for MysqlSink {
     type Output = Statements;
     type Renderer = MysqlRenderer;
 
+    const KEEPS_PROGRESS: bool = true;
+
     fn renderer(&self) -> MysqlRenderer {
         MysqlRenderer::new(Arc::clone(&self.facts))
     }

@@ -123,6 +123,35 @@ on_each_flavor! {
         assert_eq!(sink.open().unwrap().map(|progress| progress.position), Some(third.end));
     }
 
+    fn progress_without_any_transaction_makes_the_row(flavor) {
+        let rig = rig(flavor);
+        let mut sink = rig.sink();
+        assert_eq!(sink.open().unwrap(), None);
+        let progress = Progress { position: LogPosition::new("mysql-bin.000001", 157), source_uuid: Some("u".into()) };
+        assert_eq!(sink.apply(&mut Statements::default(), Some(&progress)).unwrap(), Ack::Accepted);
+        sink.flush().unwrap();
+        assert_eq!(rig.target.query_one("SELECT log_pos FROM replicate.checkpoint"), "157");
+        assert_eq!(sink.apply(&mut Statements::default(), Some(&progress)).unwrap(), Ack::Durable);
+        assert_eq!(sink.open().unwrap(), Some(progress));
+    }
+
+    fn progress_before_a_transaction_that_stays_open_is_in_the_row(flavor) {
+        let rig = rig(flavor);
+        rig.target.exec("CREATE TABLE d.t (a INT)");
+        let (first, second) = (group(1, GroupEnd::Commit), group(2, GroupEnd::Xid(1)));
+        let mut sink = rig.sink();
+        sink.open().unwrap();
+        let empty = piece(&sink, &first, true, &[], true);
+        assert_eq!(apply(&mut sink, empty, Some(&first)).unwrap(), Ack::Accepted);
+        let begun = piece(&sink, &second, true, &["INSERT INTO t VALUES (1)"], false);
+        assert_eq!(apply(&mut sink, begun, None).unwrap(), Ack::Accepted);
+        sink.flush().unwrap();
+        drop(sink);
+        let mut sink = rig.sink();
+        assert_eq!(sink.open().unwrap().map(|progress| progress.position), Some(first.end));
+        assert_eq!(rig.target.query_one("SELECT COUNT(*) FROM d.t"), "0");
+    }
+
     fn a_checkpoint_that_somebody_else_moved_stops(flavor) {
         let rig = rig(flavor);
         rig.target.exec("CREATE TABLE d.t (a INT)");
