@@ -107,8 +107,10 @@ async fn with_sink(
     runtime: &Handle,
 ) -> Result<ExitReason, ChannelError> {
     match target {
-        SinkTarget::Stdout => channel::run(config, JsonSink::stdout(), monitor, stop).await,
-        SinkTarget::File(path) => channel::run(config, JsonSink::file(path.clone()), monitor, stop).await,
+        SinkTarget::Stdout => channel::run(config, JsonSink::stdout().until(stop.clone()), monitor, stop).await,
+        SinkTarget::File(path) => {
+            channel::run(config, JsonSink::file(path.clone()).until(stop.clone()), monitor, stop).await
+        }
         SinkTarget::Null => channel::run(config, NullSink, monitor, stop).await,
         SinkTarget::Mysql(url) => {
             let target = MysqlSinkConfig::from_url(url, password.unwrap_or_default(), &config.name)

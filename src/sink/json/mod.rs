@@ -3,6 +3,7 @@
 //! [`JsonRenderer`] makes the lines; [`JsonSink`] brings them to standard output or a file. Delivery is at least once:
 //! what was written and not recorded before a crash is written again, with the same `position` and `xoffset`.
 
+mod outlet;
 mod render;
 mod value;
 mod writer;

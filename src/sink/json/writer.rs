@@ -1,14 +1,20 @@
 //! Brings finished lines to standard output or to a file.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::JsonRenderer;
+use super::outlet::{Outlet, Patience, Unwritten, is_full};
 use crate::sink::{Ack, Progress, Sink, SinkError};
+
+/// How long a reader that does not read, or a full disk, may hold up an end that was asked for.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Where the lines go.
 enum Target {
@@ -19,7 +25,8 @@ enum Target {
 /// Writes lines in large pieces, without a buffer of its own: workers hand over what is worth a write.
 pub struct JsonSink {
     target: Target,
-    out: Option<File>,
+    out: Option<Outlet>,
+    patience: Option<Patience>,
     /// Length of the file up to which lines are known to be on disk; `None` for standard output.
     durable: Option<u64>,
 }
@@ -28,13 +35,21 @@ impl JsonSink {
     /// To standard output.
     #[must_use]
     pub fn stdout() -> Self {
-        Self { target: Target::Stdout, out: None, durable: None }
+        Self { target: Target::Stdout, out: None, patience: None, durable: None }
     }
 
-    /// Appends to a file, which is made if it is not there.
+    /// Appends to a file, which is made, for its owner alone, if it is not there.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self { target: Target::File(path), out: None, durable: None }
+        Self { target: Target::File(path), out: None, patience: None, durable: None }
+    }
+
+    /// For a feed without an end: a reader that does not read is waited for until `stop` is set and a grace period
+    /// is over, and so is space on the disk that standard output goes to.
+    #[must_use]
+    pub fn until(mut self, stop: watch::Receiver<bool>) -> Self {
+        self.patience = Some(Patience::new(stop, GRACE));
+        self
     }
 
     fn failed(&self, doing: &str, error: &io::Error) -> SinkError {
@@ -44,36 +59,45 @@ impl JsonSink {
         };
         match error.kind() {
             ErrorKind::BrokenPipe => SinkError::BrokenPipe,
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                SinkError::Unavailable { what: format!("cannot {doing} {what}: {error}") }
-            }
-            _ => SinkError::Rejected {
-                code: None,
-                what: format!("cannot {doing} {what}: {error}"),
-                table: None,
-                hint: None,
-                at: None,
-            },
+            _ if is_full(error) => SinkError::Unavailable { what: format!("cannot {doing} {what}: {error}") },
+            _ => rejected(format!("cannot {doing} {what}: {error}"), None),
         }
     }
 
-    fn open_file(&mut self, path: &PathBuf) -> Result<File, SinkError> {
-        let opened = OpenOptions::new().create(true).append(true).read(true).open(path);
+    fn open_file(&mut self, path: &Path) -> Result<File, SinkError> {
+        let opened = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path);
         let file = opened.map_err(|error| self.failed("open", &error))?;
-        let length = file.metadata().map_err(|error| self.failed("read", &error))?;
-        if length.is_file() {
+        if file.metadata().map_err(|error| self.failed("read", &error))?.is_file() {
+            self.lock(&file, path)?;
+            let length = file.metadata().map_err(|error| self.failed("read", &error))?.len();
             // After an error lines past the durable ones are written again; after a crash the last may be torn.
             let keep = match self.durable {
-                Some(durable) => durable.min(length.len()),
-                None => end_of_last_line(&file, length.len()).map_err(|error| self.failed("read", &error))?,
+                Some(durable) => durable.min(length),
+                None => end_of_last_line(&file, length).map_err(|error| self.failed("read", &error))?,
             };
-            if keep < length.len() {
+            if keep < length {
                 file.set_len(keep).map_err(|error| self.failed("shorten", &error))?;
             }
             self.durable = Some(keep);
         }
         Ok(file)
     }
+
+    /// Two that append to one file would take each other's lines for torn ones. The lock ends with the open file.
+    fn lock(&self, file: &File, path: &Path) -> Result<(), SinkError> {
+        match file.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(rejected(
+                format!("another process writes to {}", path.display()),
+                Some("each channel needs a file of its own".to_owned()),
+            )),
+            Err(TryLockError::Error(error)) => Err(self.failed("lock", &error)),
+        }
+    }
+}
+
+fn rejected(what: String, hint: Option<String>) -> SinkError {
+    SinkError::Rejected { code: None, what, table: None, hint, at: None }
 }
 
 /// The length of the file without a last line that has no end.
@@ -93,20 +117,6 @@ fn end_of_last_line(file: &File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Writes all of `bytes`, also to a pipe whose other end made it non-blocking.
-fn write_all(mut out: &File, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match out.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(1)),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 impl Sink for JsonSink {
     type Output = Vec<u8>;
     type Renderer = JsonRenderer;
@@ -116,6 +126,8 @@ impl Sink for JsonSink {
     }
 
     fn open(&mut self) -> Result<Option<Progress>, SinkError> {
+        // An open file holds its lock.
+        self.out = None;
         let file = match &self.target {
             Target::Stdout => match io::stdout().as_fd().try_clone_to_owned() {
                 Ok(fd) => File::from(fd),
@@ -126,21 +138,28 @@ impl Sink for JsonSink {
                 self.open_file(&path)?
             }
         };
-        self.out = Some(file);
+        let outlet = Outlet::new(file, self.patience.is_some()).map_err(|error| self.failed("open", &error))?;
+        self.out = Some(outlet);
         Ok(None)
     }
 
     fn apply(&mut self, piece: &mut Vec<u8>, _upto: Option<&Progress>) -> Result<Ack, SinkError> {
-        let result = match &self.out {
-            Some(out) => write_all(out, piece),
-            None => Err(ErrorKind::NotConnected.into()),
+        // A file is shortened and written again from what is durable; what went to standard output stays there.
+        let await_space = matches!(self.target, Target::Stdout);
+        let result = match &mut self.out {
+            Some(out) => out.write(piece, self.patience.as_mut(), await_space),
+            None => Err(Unwritten::Failed(ErrorKind::NotConnected.into())),
         };
-        result.map(|()| Ack::Accepted).map_err(|error| self.failed("write to", &error))
+        match result {
+            Ok(()) => Ok(Ack::Accepted),
+            Err(Unwritten::Cancelled) => Err(SinkError::Cancelled),
+            Err(Unwritten::Failed(error)) => Err(self.failed("write to", &error)),
+        }
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
         // A pipe's reader has the bytes, or the kernel has them for it; a file is brought to disk.
-        if let (Some(out), Some(durable)) = (&self.out, self.durable) {
+        if let (Some(out), Some(durable)) = (self.out.as_ref().and_then(Outlet::file), self.durable) {
             let synced = out.sync_data().and_then(|()| out.metadata());
             let length = synced.map_err(|error| self.failed("write to", &error))?.len();
             self.durable = Some(length.max(durable));
@@ -152,6 +171,8 @@ impl Sink for JsonSink {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -184,5 +205,24 @@ mod tests {
         sink.open().unwrap();
         sink.apply(&mut b"2\n".to_vec(), None).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn a_file_is_its_owners_alone_and_one_sinks_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed.json");
+        let mut first = JsonSink::file(path.clone());
+        first.open().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        first.apply(&mut b"torn".to_vec(), None).unwrap();
+        let mut second = JsonSink::file(path.clone());
+        let error = second.open().unwrap_err();
+        assert_eq!(error.to_string(), format!("another process writes to {}", path.display()));
+        assert!(matches!(error, SinkError::Rejected { .. }));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "torn");
+        // It does not shut out itself.
+        first.open().unwrap();
+        drop(first);
+        second.open().unwrap();
     }
 }

@@ -101,6 +101,28 @@ on_each_flavor! {
         terminate(process);
     }
 
+    fn a_reader_that_does_not_read_cannot_hold_up_a_stop(flavor) {
+        let source = source_with_rows(flavor, 1);
+        source.exec("CREATE TABLE d.big (id INT PRIMARY KEY, v LONGTEXT)");
+        let replicate = Replicate::new();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut process = replicate.spawn_into(&start_args(&source, &[]), Stdio::from(writer));
+        source.exec("INSERT INTO d.big VALUES (2, REPEAT('x', 300000))");
+        // The pipe is full.
+        let (_, end) = source.log_position();
+        eventually(SOON, || status(&replicate)["read_source_log_pos"] == end);
+        std::thread::sleep(Duration::from_millis(300));
+        let since = Instant::now();
+        process.terminate();
+        assert_eq!(process.wait_exit(Duration::from_secs(20)), 0, "{}", process.stderr());
+        assert!(since.elapsed() < Duration::from_secs(14), "{:?}", since.elapsed());
+        drop(reader);
+        // What was not read whole comes again.
+        let process = replicate.spawn(&start_args(&source, &[]));
+        eventually(SOON, || rows(&process.stdout_lines()).last().is_some_and(|row| row == "insert 2"));
+        terminate(process);
+    }
+
     fn a_target_that_is_not_there_yet_is_awaited(flavor) {
         let source = source_with_rows(flavor, 5);
         let target = Server::start(flavor, &["--server-id=2"]);
