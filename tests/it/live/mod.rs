@@ -15,5 +15,6 @@ mod operation;
 mod replication;
 mod statements;
 mod stops;
+mod target_goes_back;
 mod types;
 mod workload;
