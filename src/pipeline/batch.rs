@@ -29,6 +29,8 @@ pub struct Batch {
     pub end: LogPosition,
     /// Links the pieces of a large transaction.
     pub row_count: Option<RowCount>,
+    /// Events passed over since the batch before, as [`super::dispatch::Counts`] counts them.
+    pub ignored: u64,
 }
 
 /// One transaction, or one piece of it, in a batch.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Item, Plans};
-use super::dispatch::{Dispatch, Gone};
+use super::dispatch::{Counts, Dispatch, Gone};
 use super::error::{ApplyError, Place};
+use super::ignored::Ignored;
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
 use crate::binlog::event::{self, Event, FormatDescription};
@@ -132,6 +133,7 @@ pub struct Coordinator<'a, O> {
     /// Bytes of the buffer that were looked at.
     pub(super) framed: usize,
     items: Vec<Item>,
+    pub(super) ignored: Ignored,
     pub(super) maps: Vec<(usize, Arc<TablePlan>)>,
     pub(super) open: Option<Open>,
     resume: Option<LogPosition>,
@@ -162,6 +164,7 @@ impl<'a, O> Coordinator<'a, O> {
             buffer_at: 0,
             framed: 0,
             items: Vec::new(),
+            ignored: Ignored::default(),
             maps: Vec::new(),
             open: None,
             resumed: resume.is_none(),
@@ -302,9 +305,15 @@ impl<'a, O> Coordinator<'a, O> {
     /// The event at `at` of `buffer`; `None` if it is not there in full.
     pub(super) fn cut<'b>(&self, buffer: &'b [u8], at: usize) -> Result<Option<RawEvent<'b>>, Halt> {
         let Some(rest) = buffer.get(at..) else { return Ok(None) };
-        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let Some(header) = self.header(rest) else { return Ok(None) };
         let size = self.event_size(&header, at)?;
         Ok(rest.get(..size).map(|bytes| RawEvent { header, bytes }))
+    }
+
+    /// The header at the beginning of `bytes`, its type named as released servers number them.
+    pub(super) fn header(&self, bytes: &[u8]) -> Option<EventHeader> {
+        let header = EventHeader::read(bytes)?;
+        Some(EventHeader { event_type: self.format.event_type(header.event_type), ..header })
     }
 
     /// The event's size, if it is a possible one.
@@ -337,6 +346,9 @@ impl<'a, O> Coordinator<'a, O> {
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
             self.open = None;
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
+        }
+        if !self.done_before(&self.source) {
+            self.ignored.see(&raw.header, &self.source.at(before));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
@@ -385,6 +397,10 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(_) => {}
                 Err(error) => return Err(self.event_error(at, &error)),
             },
+            // Found out here, before the bytes after them are taken for events.
+            EventType::MARIA_START_ENCRYPTION | EventType::START_V3 => {
+                event::parse(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+            }
             EventType::TABLE_MAP if !self.passing_over() => {
                 let plan = self.resolve(raw, body, at)?;
                 self.maps.push((at, plan));
@@ -478,6 +494,10 @@ impl<'a, O> Coordinator<'a, O> {
             Ok(_) => return Err(self.undecodable(at, "a table map does not parse as one".to_owned(), None)),
             Err(error) => return Err(self.event_error(at, &error)),
         };
+        if !map.describes_columns() {
+            let what = "a table map that does not describe its columns".to_owned();
+            return Err(self.undecodable(at, what, Some(event::stop_hint(EventType::WRITE_ROWS_V0).to_owned())));
+        }
         self.plans.resolve(&map, body).map_err(|error| {
             let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
             match error {
@@ -523,12 +543,14 @@ impl<'a, O> Coordinator<'a, O> {
                     open_maps: Plans::default(),
                     end: self.complete.clone(),
                     row_count: None,
+                    ignored: self.ignored.take(),
                 })?;
             }
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            self.dispatch.progress(self.complete.clone())?;
+            let counts = Counts { ignored: self.ignored.take(), ..Counts::default() };
+            self.dispatch.progress(self.complete.clone(), counts)?;
         }
         Ok(())
     }
@@ -554,7 +576,7 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {
-        self.undecodable(at, error.to_string(), None)
+        self.undecodable(at, error.to_string(), error.hint().map(str::to_owned))
     }
 
     fn not_a_log(&self) -> Halt {

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::batch::{Batch, Item, Plans};
 use super::dispatch::{Counts, Gone, Job, Rendered};
 use super::error::{ApplyError, Place};
-use crate::binlog::event::{self, Event, QueryEvent, RowsEvent, carries_no_data, stop_hint};
+use crate::binlog::event::{self, Event, IncidentEvent, QueryEvent, RowsEvent, carries_no_data, stop_hint};
 use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
 use crate::position::LogPosition;
@@ -57,7 +57,7 @@ pub fn run<R: Renderer>(
             results: &results,
             spare_outputs,
             out: spare_outputs.try_recv().unwrap_or_default(),
-            counts: Counts::default(),
+            counts: Counts { ignored: batch.ignored, ..Counts::default() },
             upto: None,
             plans: batch.open_maps.clone(),
             next_map: 0,
@@ -149,7 +149,10 @@ impl<'a, R: Renderer> Task<'a, R> {
     fn cut(&self, item: &Item, at: usize) -> Result<RawEvent<'a>, ApplyError> {
         let bytes = self.batch.bytes.get(at..item.range.end).unwrap_or_default();
         match RawEvent::cut(bytes) {
-            Ok((raw, _)) => Ok(raw),
+            Ok((mut raw, _)) => {
+                raw.header.event_type = self.batch.format.event_type(raw.header.event_type);
+                Ok(raw)
+            }
             Err(error) => Err(ApplyError::Undecodable {
                 what: error.to_string(),
                 place: Box::new(self.place(item, at, None)),
@@ -180,7 +183,19 @@ impl<'a, R: Renderer> Task<'a, R> {
             // Before any of its rows comes out.
             Event::Gtid(gtid) if gtid.prepared_xa => return Err(self.xa(item, at).into()),
             Event::Gtid(_) => {}
-            Event::Other => self.undecoded(item, raw.header.event_type, at)?,
+            Event::XaPrepare(_)
+            | Event::Incident(_)
+            | Event::TransactionContext(_)
+            | Event::ViewChange(_)
+            | Event::BeginLoadQuery(_)
+            | Event::AppendBlock(_)
+            | Event::ExecuteLoadQuery(_)
+            | Event::DeleteFile(_)
+            | Event::ExecLoad(_)
+            | Event::Load(_)
+            | Event::RowsV0(_)
+            | Event::Slave(_)
+            | Event::Other => self.undecoded(item, &parsed, raw.header.event_type, at)?,
             Event::FormatDescription(_)
             | Event::Rotate(_)
             | Event::Stop
@@ -190,7 +205,8 @@ impl<'a, R: Renderer> Task<'a, R> {
             | Event::BinlogCheckpoint(_)
             | Event::Heartbeat(_)
             | Event::RowsQuery(_)
-            | Event::Ignorable => {}
+            | Event::StartEncryption(_)
+            | Event::Ignorable(_) => {}
         }
         Ok(())
     }
@@ -282,12 +298,22 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
     }
 
-    fn undecoded(&self, item: &Item, event_type: EventType, at: usize) -> Result<(), ApplyError> {
+    /// Passes over an event without data, or says why it stops the channel.
+    fn undecoded(&self, item: &Item, event: &Event<'_>, event_type: EventType, at: usize) -> Result<(), ApplyError> {
         if carries_no_data(event_type) {
             return Ok(());
         }
+        let what = match event {
+            Event::Incident(IncidentEvent { incident, message }) => {
+                format!("the source reports incident {incident}: {}", String::from_utf8_lossy(message))
+            }
+            Event::Other => {
+                format!("an event of type {event_type} may carry data and cannot be decoded by this version")
+            }
+            _ => format!("an event of type {event_type} carries data and cannot be applied by this version"),
+        };
         Err(ApplyError::Undecodable {
-            what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
+            what,
             place: Box::new(self.place(item, at, None)),
             hint: Some(stop_hint(event_type).to_owned()),
         })
@@ -362,7 +388,10 @@ impl<'a, R: Renderer> Task<'a, R> {
         ApplyError::Undecodable {
             what: error.to_string(),
             place: Box::new(self.place(item, at, plan)),
-            hint: matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned()),
+            hint: match error {
+                EventError::Checksum { .. } => Some(CHECKSUM_HINT.to_owned()),
+                _ => error.hint().map(str::to_owned),
+            },
         }
     }
 
