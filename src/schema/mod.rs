@@ -4,13 +4,15 @@
 //! (the source's session, or the target's connection).
 
 pub mod catalog;
+mod labels;
 
 use std::sync::Arc;
 
 pub use catalog::{CatalogError, columns_query, keys_query};
 
 /// A table as `information_schema` describes it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TableDef {
     /// Schema name.
     pub database: String,
@@ -32,7 +34,8 @@ pub struct TableDef {
 }
 
 /// One column of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ColumnDef {
     /// Name.
     pub name: String,
@@ -47,6 +50,7 @@ pub struct ColumnDef {
     /// `COLLATION_NAME`.
     pub collation: Option<String>,
     /// Labels of ENUM and SET in order, UTF-8.
+    #[serde(with = "labels")]
     pub labels: Option<Arc<[String]>>,
     /// May hold NULL.
     pub nullable: bool,
