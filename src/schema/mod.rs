@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod ddl;
 pub mod tables;
+mod labels;
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ pub use catalog::{CatalogError, columns_query, keys_query};
 pub use tables::Tables;
 
 /// A table as `information_schema` describes it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TableDef {
     /// Schema name.
     pub database: String,
@@ -61,7 +63,8 @@ pub struct KeyPart {
 }
 
 /// One column of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ColumnDef {
     /// Name.
     pub name: String,
@@ -76,6 +79,7 @@ pub struct ColumnDef {
     /// `COLLATION_NAME`.
     pub collation: Option<String>,
     /// Labels of ENUM and SET in order, UTF-8.
+    #[serde(with = "labels")]
     pub labels: Option<Arc<[String]>>,
     /// May hold NULL.
     pub nullable: bool,
