@@ -41,7 +41,8 @@ pub struct TableDef {
 }
 
 /// One key of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct KeyDef {
     /// `INDEX_NAME`; `PRIMARY` for the primary key.
     pub name: String,
@@ -54,7 +55,8 @@ pub struct KeyDef {
 }
 
 /// One part of a [`KeyDef`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct KeyPart {
     /// Index into the table's columns; `None` for an expression.
     pub column: Option<usize>,
