@@ -10,12 +10,11 @@
 //! time: then the group is *abandoned*. A description without one (a reconnect, the next relay file) means that the log
 //! merely goes on. Manual: "Format_description_event", `created`.
 
-use super::compressed;
 use super::error::EventError;
 use super::event::{self, FormatDescription};
 use super::header::{EventHeader, EventType};
 use crate::change::GroupEnd;
-use crate::statement::{StatementKind, classify};
+use crate::statement::StatementKind;
 
 /// Where an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,8 +180,7 @@ impl Grouper {
                 let standalone = event::maria_standalone(body)?;
                 Role::Opens(if standalone { State::Opened } else { State::Implied })
             }
-            EventType::QUERY => self.statement(classify(event::query_statement(body, fde)?)),
-            EventType::MARIA_QUERY_COMPRESSED => self.statement(compressed::statement_kind(body, fde)?),
+            kind if kind.is_query() => self.statement(event::statement_kind(kind, body, fde)?),
             EventType::TRANSACTION_PAYLOAD => Role::Whole,
             EventType::XID => Role::Ends(GroupEnd::Xid(event::xid(body)?)),
             EventType::TABLE_MAP => Role::Rows { statement_ends: false },
