@@ -27,9 +27,11 @@ mod tests;
 mod user_var;
 mod xid;
 
+use super::compressed;
 use super::error::EventError;
 use super::header::{ChecksumAlgorithm, EventType, RawEvent};
 use crate::gtid::Gtid;
+use crate::statement::{StatementKind, classify};
 use crate::wire::{self, Parsed};
 
 pub use policy::{carries_no_data, stop_hint};
@@ -86,6 +88,22 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
 #[inline]
 pub(super) fn query_statement<'a>(body: &'a [u8], fde: &FormatDescription) -> Result<&'a [u8], EventError> {
     query::statement(body, fde).map_err(|error| in_body(EventType::QUERY, body, error))
+}
+
+/// The kind of the statement of a QUERY_EVENT, or of MariaDB's QUERY_COMPRESSED_EVENT, by the event's body.
+///
+/// # Errors
+/// When the event is malformed, as far as it is read.
+#[inline]
+pub fn statement_kind(
+    event_type: EventType,
+    body: &[u8],
+    fde: &FormatDescription,
+) -> Result<StatementKind, EventError> {
+    if event_type == EventType::MARIA_QUERY_COMPRESSED {
+        return compressed::statement_kind(body, fde);
+    }
+    query_statement(body, fde).map(classify)
 }
 
 /// The number of an XID_EVENT.
