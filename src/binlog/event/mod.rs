@@ -55,7 +55,7 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
         EventType::WRITE_ROWS | EventType::WRITE_ROWS_V1 => {
             Event::Rows(rows::parse(body, event_type, RowsKind::Write, fde).map_err(wrong)?)
         }
-        EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 => {
+        EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 | EventType::PARTIAL_UPDATE_ROWS => {
             Event::Rows(rows::parse(body, event_type, RowsKind::Update, fde).map_err(wrong)?)
         }
         EventType::DELETE_ROWS | EventType::DELETE_ROWS_V1 => {
@@ -361,7 +361,7 @@ pub enum RowsKind {
     Delete,
 }
 
-/// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS in versions 0, 1 and 2: packed row images of one table.
+/// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS in versions 1 and 2, and PARTIAL_UPDATE_ROWS: packed row images of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowsEvent<'a> {
     /// What happens to the rows.
@@ -378,6 +378,8 @@ pub struct RowsEvent<'a> {
     pub columns: &'a [u8],
     /// Which columns the after image of an Update has; equal to `columns` otherwise.
     pub columns_after: &'a [u8],
+    /// PARTIAL_UPDATE_ROWS: after images say which of their JSON columns are changes to the document before.
+    pub partial: bool,
     /// The packed rows.
     pub rows: &'a [u8],
 }
