@@ -8,6 +8,7 @@
 //! ```
 
 pub mod checksum;
+pub mod describe;
 pub mod encode;
 mod error;
 pub mod event;
