@@ -164,6 +164,17 @@ impl Selection {
         }
     }
 
+    /// Whether an event that belongs to no transaction is in the range.
+    #[must_use]
+    pub fn wants_outside(&self, index: usize, at: &LogPosition, timestamp: u32) -> bool {
+        let started = match &self.range.start {
+            Some(Bound::Time(time)) => self.started || u64::from(timestamp) >= *time,
+            Some(Bound::Position { file, pos }) => is_at(file.as_deref(), *pos, index, at),
+            None | Some(Bound::Gtids(_)) => true,
+        };
+        started && !self.is_past(index, at, timestamp)
+    }
+
     fn is_past(&self, index: usize, at: &LogPosition, timestamp: u32) -> bool {
         match &self.range.stop {
             None => false,
@@ -183,10 +194,7 @@ impl Selection {
     fn is_started(&mut self, index: usize, at: &LogPosition, timestamp: u32, gtid: Option<&Gtid>) -> bool {
         match &self.range.start {
             None => true,
-            Some(Bound::Position { file: None, pos }) => index > 0 || at.pos >= *pos,
-            Some(Bound::Position { file: Some(file), pos }) => {
-                compare_files(&at.file, file).then(at.pos.cmp(pos)) != Ordering::Less
-            }
+            Some(Bound::Position { file, pos }) => is_at(file.as_deref(), *pos, index, at),
             Some(Bound::Time(time)) => {
                 self.started |= u64::from(timestamp) >= *time;
                 self.started
@@ -239,6 +247,14 @@ impl Selection {
             Some(Awaited::MySql(set)) => !set.is_empty(),
             Some(Awaited::MariaDb(domains)) => !domains.is_empty(),
         }
+    }
+}
+
+/// Whether an event of the `index`th file is at the start position or behind it.
+fn is_at(file: Option<&str>, pos: u64, index: usize, at: &LogPosition) -> bool {
+    match file {
+        None => index > 0 || at.pos >= pos,
+        Some(file) => compare_files(&at.file, file).then(at.pos.cmp(&pos)) != Ordering::Less,
     }
 }
 

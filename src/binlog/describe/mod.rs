@@ -120,6 +120,12 @@ fn rows(kind: EventType, body: &[u8], fde: &FormatDescription, out: &mut Vec<u8>
     Ok(())
 }
 
+/// The number of a row event's table; `None` if the event is malformed.
+#[must_use]
+pub fn rows_table(raw: &RawEvent<'_>, fde: &FormatDescription) -> Option<u64> {
+    event::rows_head(raw.body(fde.checksum).ok()?, raw.header.event_type, fde).ok().map(|(table_id, _)| table_id)
+}
+
 fn suppresses_use(raw: &RawEvent<'_>) -> bool {
     raw.header.flags.has(SUPPRESS_USE)
 }

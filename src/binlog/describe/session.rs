@@ -7,8 +7,8 @@ use crate::row::float::{Whole, write_double};
 use crate::row::value::Decimal;
 use crate::wire::{self, ParseError, Problem};
 
-/// MariaDB: the name of the value's data type follows the flags.
-const DATA_TYPE_NAME: u8 = 0;
+/// MariaDB's flag: the name of the value's data type follows.
+const DATA_TYPE_NAME: u8 = 2;
 
 /// Writes `` @`name`=value ``.
 pub(super) fn user_var(i: &[u8], mariadb: bool, out: &mut Vec<u8>) -> Result<(), nom::Err<ParseError>> {
@@ -27,7 +27,7 @@ pub(super) fn user_var(i: &[u8], mariadb: bool, out: &mut Vec<u8>) -> Result<(),
     let unsigned = i.first().is_some_and(|flags| flags & 1 != 0);
     match kind {
         0 => {
-            if let [_flags, DATA_TYPE_NAME, more @ ..] = i {
+            if let [DATA_TYPE_NAME, more @ ..] = i {
                 let (_, data_type) = wire::u8_bytes("data type name")(more)?;
                 out.extend_from_slice(b"/*");
                 out.extend_from_slice(data_type);
@@ -37,7 +37,8 @@ pub(super) fn user_var(i: &[u8], mariadb: bool, out: &mut Vec<u8>) -> Result<(),
         }
         1 => {
             let value = wire::le_f64("value")(value)?.1;
-            write_double(value, Whole::Bare, out);
+            // MariaDB drops the sign of zero.
+            write_double(if mariadb && value == 0.0 { 0.0 } else { value }, Whole::Bare, out);
         }
         2 if unsigned => put(out, format_args!("{}", wire::le_u64("value")(value)?.1)),
         2 => put(out, format_args!("{}", wire::le_i64("value")(value)?.1)),
