@@ -7,4 +7,6 @@ use clap::ValueEnum;
 pub(super) enum Format {
     /// The lines of the feed: one JSON object a row, one a DDL statement
     Json,
+    /// One line an event, with all that SHOW BINLOG EVENTS shows
+    Events,
 }
