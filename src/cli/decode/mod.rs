@@ -2,6 +2,7 @@
 
 mod bar;
 mod format;
+mod sql;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use self::bar::Bar;
 use self::format::Format;
+use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
@@ -31,6 +33,8 @@ pub(super) struct Decode {
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    sql: SqlArgs,
 }
 
 impl Decode {
@@ -38,14 +42,17 @@ impl Decode {
         if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
             return Err(Failure::usage("standard input can be read once only").into());
         }
+        self.sql.check(self.format)?;
         match self.format {
             Format::Json => self.bring_to(&mut JsonSink::stdout()),
+            Format::Sql => self.print_sql(),
+            Format::Flashback => self.print_flashback(),
         }
     }
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
-        sink.open()?;
+        sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let options = DecodeOptions { files: self.files.clone(), workers: threads, stop: Arc::default() };
