@@ -411,6 +411,7 @@ impl<'a> Lister<'a> {
             source: Some(self.source.clone()),
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
             table: None,
+            inside: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod bar;
 mod events;
 mod format;
 mod selection;
+mod sql;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use self::bar::Bar;
 use self::events::Events;
 use self::format::Format;
 use self::selection::SelectionArgs;
+use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
@@ -40,6 +42,8 @@ pub(super) struct Decode {
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    sql: SqlArgs,
 }
 
 impl Decode {
@@ -47,9 +51,12 @@ impl Decode {
         if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
             return Err(Failure::usage("standard input can be read once only").into());
         }
+        self.sql.check(self.format)?;
         match self.format {
             Format::Json => self.bring_to(&mut JsonSink::stdout()),
             Format::Events => self.list(),
+            Format::Sql => self.print_sql(),
+            Format::Flashback => self.print_flashback(),
         }
     }
 
@@ -65,7 +72,7 @@ impl Decode {
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
-        sink.open()?;
+        sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let options = DecodeOptions { files: self.files.clone(), workers: threads, stop: Arc::default() };
