@@ -40,6 +40,10 @@ fn every_event_type_has_a_sample() {
     assert_eq!(missing, []);
 }
 
+fn is_packed(name: &str) -> bool {
+    name.contains("COMPRESSED") || name == "TRANSACTION_PAYLOAD"
+}
+
 #[test]
 fn every_sample_is_read_or_stops_for_a_reason() {
     for (name, _) in samples::ALL.iter().chain(RARE) {
@@ -48,7 +52,8 @@ fn every_sample_is_read_or_stops_for_a_reason() {
             ("MARIA_START_ENCRYPTION", Err(error)) => {
                 assert_eq!(error, EventError::Encrypted { scheme: 1, key_version: 1 });
             }
-            ("UNKNOWN", Ok(event)) => assert_eq!(event, Event::Other),
+            // What is unpacked before it is parsed has parsers of its own.
+            (name, Ok(event)) if name == "UNKNOWN" || is_packed(name) => assert_eq!(event, Event::Other),
             ("MARIA_USER_VAR_POINT", Err(_)) => {}
             (_, parsed) => assert!(parsed.is_ok_and(|event| event != Event::Other), "{name}"),
         });
