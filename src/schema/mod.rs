@@ -5,8 +5,8 @@
 
 pub mod catalog;
 pub mod ddl;
-pub mod tables;
 mod labels;
+pub mod tables;
 
 use std::sync::Arc;
 

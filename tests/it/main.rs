@@ -3,5 +3,7 @@
 
 mod architecture;
 mod cli;
+mod corpus;
 mod docs;
+mod fixtures;
 mod live;
