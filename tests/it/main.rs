@@ -7,3 +7,4 @@ mod corpus;
 mod docs;
 mod fixtures;
 mod live;
+mod oracle;
