@@ -13,6 +13,7 @@ use super::dispatch::{Dispatch, Gone};
 use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
+use super::tracker::At;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
 use crate::binlog::{
@@ -335,7 +336,10 @@ impl<'a, O> Coordinator<'a, O> {
         if abandoned {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
-            self.open = None;
+            if self.open.take().is_some_and(|open| open.changes_schema) {
+                let at = self.source.clone();
+                self.plans.abandoned(&at).map_err(|error| self.resolve_error(error.into(), None, self.framed))?;
+            }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
@@ -405,7 +409,19 @@ impl<'a, O> Coordinator<'a, O> {
         if let Some(open) = &mut self.open {
             open.changes_schema |= changes;
         }
+        if changes && !self.done_before(&self.source) {
+            self.follow(raw, at)?;
+        }
         Ok(())
+    }
+
+    /// Lets the definitions follow a statement.
+    fn follow(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
+        let Ok(Event::Query(query)) = event::parse(raw, &self.format) else { return Ok(()) };
+        let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+        let place = At { boundary, position: &self.source };
+        let followed = self.plans.statement(&query, &self.format.server_version, place);
+        followed.map_err(|error| self.resolve_error(error, None, at))
     }
 
     /// Whether a statement may change tables: whatever is not known to leave them as they are.
@@ -478,23 +494,26 @@ impl<'a, O> Coordinator<'a, O> {
             Ok(_) => return Err(self.undecodable(at, "a table map does not parse as one".to_owned(), None)),
             Err(error) => return Err(self.event_error(at, &error)),
         };
-        self.plans.resolve(&map, body).map_err(|error| {
+        let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+        let place = At { boundary, position: &self.source };
+        self.plans.resolve(&map, body, place).map_err(|error| {
             let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
-            match error {
-                ResolveError::Unfit { what, hint } => {
-                    let place = Box::new(Place { table: Some(table), ..self.place(at) });
-                    Halt::Error(ApplyError::Undecodable { what, place, hint })
-                }
-                ResolveError::Catalog(error) => {
-                    let place = Some(Box::new(Place { table: Some(table), ..self.place(at) }));
-                    Halt::Error(ApplyError::Sink { error, place })
-                }
-            }
+            self.resolve_error(error, Some(table), at)
+        })
+    }
+
+    fn resolve_error(&self, error: ResolveError, table: Option<String>, at: usize) -> Halt {
+        let place = Box::new(Place { table, ..self.place(at) });
+        Halt::Error(match error {
+            ResolveError::Unfit { what, hint } => ApplyError::Undecodable { what, place, hint },
+            ResolveError::Names { what, hint } => ApplyError::Names { what, place, hint },
+            ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(place) },
         })
     }
 
     /// Gives out what is complete and keeps the rest.
     pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
+        self.keep_definitions()?;
         let split = self.open.as_ref().map_or(self.framed, |open| open.at);
         if split > 0 {
             let mut rest = self.dispatch.buffer();
@@ -531,6 +550,11 @@ impl<'a, O> Coordinator<'a, O> {
             self.dispatch.progress(self.complete.clone())?;
         }
         Ok(())
+    }
+
+    /// What was learned about tables is durable before any checkpoint behind it.
+    pub(super) fn keep_definitions(&mut self) -> Result<(), Halt> {
+        self.plans.flush().map_err(|error| self.resolve_error(error.into(), None, self.framed))
     }
 
     /// Records that the sequencer was told about everything complete.

@@ -152,6 +152,7 @@ impl<O> Coordinator<'_, O> {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let (after, next_before) = bounded(1);
             let maps = self.maps_of_piece(&bytes, offset)?;
+            self.keep_definitions()?;
             let mut maps_after = open_maps.clone();
             for (_, plan) in &maps {
                 maps_after.set(plan.table_id, plan);

@@ -235,7 +235,8 @@ fn write(connection: &Connection, name: &str, source: &str, version: &SchemaVers
     let (subject, database, table) = version.subject.columns();
     let (state, definition) = match &version.state {
         State::Table(def) => {
-            let text = serde_json::to_string(&**def).map_err(|error| StoreError::Corrupt { what: error.to_string() })?;
+            let text =
+                serde_json::to_string(&**def).map_err(|error| StoreError::Corrupt { what: error.to_string() })?;
             ("is", Some(text))
         }
         State::Collation(collation) => ("is", Some(collation.clone())),
