@@ -13,6 +13,7 @@ mod life;
 mod mysql_sink;
 mod operation;
 mod replication;
+mod schema;
 mod statements;
 mod stops;
 mod target_goes_back;
