@@ -51,7 +51,7 @@ impl EventType {
     }
 
     /// The type that a compressed one is laid out as.
-    pub(crate) fn plain(self) -> Self {
+    fn plain(self) -> Self {
         match self.0 {
             165 => Self::QUERY,
             166..=168 => Self(self.0 - 166 + Self::WRITE_ROWS_V1.0),

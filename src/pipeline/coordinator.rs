@@ -480,7 +480,7 @@ impl<'a, O> Coordinator<'a, O> {
         let changes = changes_schema(raw, format).map_err(|error| ApplyError::event(&error, place.clone()))?;
         if changes && self.plans.follows_statements() && !self.done_before(&self.source) {
             let mut inflater = Inflater::default();
-            let packed = raw.header.event_type.plain() != raw.header.event_type;
+            let packed = raw.header.event_type.is_compressed();
             let parsed = if packed { inflater.parse(raw, format) } else { event::parse(raw, format) };
             let event = parsed.map_err(|error| ApplyError::event(&error, place.clone()))?;
             if let Event::Query(query) = event {
