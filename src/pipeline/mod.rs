@@ -19,14 +19,16 @@ pub mod dispatch;
 pub mod error;
 pub mod input;
 mod large;
+pub mod listing;
 pub mod monitor;
 mod observer;
+mod packed;
 pub mod plans;
 mod receiver;
 mod relay_input;
 pub mod retry;
 pub mod sequencer;
-mod source_catalog;
+pub mod tracker;
 pub mod worker;
 
 pub use channel_error::ChannelError;

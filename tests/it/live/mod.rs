@@ -6,13 +6,17 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod charsets;
 mod crash;
+mod decode_sql;
 mod decoding;
 mod harness_itself;
 mod life;
 mod mysql_sink;
 mod operation;
+mod partial_json;
 mod replication;
+mod schema;
 mod statements;
 mod stops;
 mod target_goes_back;
