@@ -7,4 +7,5 @@ mod corpus;
 mod docs;
 mod fixtures;
 mod live;
+mod malformed;
 mod oracle;
