@@ -13,6 +13,7 @@ use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
 use crate::pipeline::{ApplyError, applier};
+use crate::row::GeometryForm;
 use crate::sink::json::JsonSink;
 use crate::sink::{Sink, SinkError};
 
@@ -28,6 +29,10 @@ pub(super) struct Decode {
     /// What is printed.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// How JSON shows spatial values; wkb is in base64.
+    #[arg(long, value_name = "FORM", value_parser = clap::builder::PossibleValuesParser::new(GeometryForm::NAMES),
+          default_value = "wkt")]
+    geometry: String,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -39,7 +44,10 @@ impl Decode {
             return Err(Failure::usage("standard input can be read once only").into());
         }
         match self.format {
-            Format::Json => self.bring_to(&mut JsonSink::stdout()),
+            Format::Json => {
+                let geometry = GeometryForm::parse(&self.geometry).unwrap_or_default();
+                self.bring_to(&mut JsonSink::stdout().geometry(geometry))
+            }
         }
     }
 
