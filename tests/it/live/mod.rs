@@ -6,6 +6,7 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod compression;
 mod crash;
 mod decoding;
 mod harness_itself;
