@@ -31,7 +31,6 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
         EventType::INCIDENT => {
             "the source says that events may be missing from its log: copy the data again and start behind this event"
         }
-        EventType::PARTIAL_UPDATE_ROWS => "set binlog_row_value_options='' at the source",
         EventType::MARIA_START_ENCRYPTION => {
             "the file is encrypted: read it through the server, or set encrypt_binlog=OFF at the source"
         }

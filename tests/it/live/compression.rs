@@ -23,8 +23,7 @@ fn source(flavor: Flavor) -> Server {
          INSERT INTO d.m VALUES (1, REPEAT('m', 300)), (2, ''); UPDATE d.m SET v = REPEAT('n', 200)",
     );
     for id in 10..60 {
-        source
-            .exec(&format!("INSERT INTO d.t VALUES ({id}, REPEAT('x', {id})); UPDATE d.m SET v = {id}"));
+        source.exec(&format!("INSERT INTO d.t VALUES ({id}, REPEAT('x', {id})); UPDATE d.m SET v = {id}"));
     }
     source.exec(
         "ALTER TABLE d.t ADD COLUMN n INT DEFAULT 7 COMMENT 'a definition long enough to be compressed'; \
@@ -87,7 +86,7 @@ on_each_flavor! {
         let run = replicate.run(&start_args(&source, &["--until-caught-up"]));
         assert_eq!(run.code, 0, "{}", run.stderr);
         let rows = source.query("SELECT id, v FROM d.t");
-        assert!(rows.len() > 40_000, "{} rows", rows.len());
+        assert!(rows.len() > 35_000, "{} rows", rows.len());
         let wanted: BTreeMap<i64, Option<String>> =
             rows.into_iter().map(|row| (row[0].as_deref().unwrap().parse().unwrap(), row[1].clone())).collect();
         assert!(state(&run.stdout) == wanted);

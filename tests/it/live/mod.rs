@@ -6,13 +6,16 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod charsets;
 mod compression;
 mod crash;
+mod decode_sql;
 mod decoding;
 mod harness_itself;
 mod life;
 mod mysql_sink;
 mod operation;
+mod partial_json;
 mod replication;
 mod statements;
 mod stops;
