@@ -44,6 +44,7 @@ fn source(flavor: Flavor) -> Server {
     }
     // One transaction of more than 16 MiB.
     let double = "INSERT INTO d.t (v) SELECT REPEAT(MD5(id * 7919), 16) FROM d.t; ".repeat(9);
+    session.exec("USE d");
     session.exec(&format!("BEGIN; INSERT INTO d.t (id, v) VALUES (1000, 'large'); {double} COMMIT"));
     session.exec("INSERT INTO d.t (id, v) VALUES (1000000, 'the last')");
     source
