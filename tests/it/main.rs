@@ -9,3 +9,4 @@ mod fixtures;
 mod live;
 mod malformed;
 mod oracle;
+mod payload;
