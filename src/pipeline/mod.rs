@@ -21,6 +21,7 @@ pub mod input;
 mod large;
 pub mod monitor;
 mod observer;
+mod packed;
 pub mod plans;
 mod receiver;
 mod relay_input;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::tracker::{At, SchemaTracker};
+use super::tracker::{SchemaTracker, Spot};
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
@@ -72,6 +72,12 @@ impl PlanCache {
         matches!(self.names, Names::Target(_))
     }
 
+    /// Whether statements are to be followed.
+    #[must_use]
+    pub fn follows_source(&self) -> bool {
+        matches!(self.names, Names::Source(_))
+    }
+
     /// Whether some table was read without knowing its column names.
     #[must_use]
     pub fn saw_unnamed(&self) -> bool {
@@ -91,7 +97,7 @@ impl PlanCache {
         &mut self,
         map: &TableMapEvent<'_>,
         body: &[u8],
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<Arc<TablePlan>, ResolveError> {
         if let Some(known) = self.known.get(&map.table_id)
             && known.body == body
@@ -111,7 +117,12 @@ impl PlanCache {
     ///
     /// # Errors
     /// When what is needed to understand it cannot be had.
-    pub fn statement(&mut self, query: &QueryEvent<'_>, server_version: &str, at: At<'_>) -> Result<(), ResolveError> {
+    pub fn statement(
+        &mut self,
+        query: &QueryEvent<'_>,
+        server_version: &str,
+        at: Spot<'_>,
+    ) -> Result<(), ResolveError> {
         if let Names::Source(tracker) = &mut self.names
             && tracker.statement(query, server_version, at)?
         {
@@ -143,7 +154,7 @@ impl PlanCache {
         }
     }
 
-    fn compile(&mut self, map: &TableMapEvent<'_>, at: At<'_>) -> Result<TablePlan, ResolveError> {
+    fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
             Names::Source(_) if crate::row::has_full_names(map) => None,

@@ -2,7 +2,7 @@
 
 use super::ahead::Sought;
 use super::history::Until;
-use super::{At, SchemaTracker, not_looked, not_stored};
+use super::{SchemaTracker, Spot, not_looked, not_stored};
 use crate::pipeline::plans::ResolveError;
 use crate::schema::ddl::{Known, TableState, Touches};
 use crate::store::{Origin, SchemaVersion, State, Subject};
@@ -10,7 +10,7 @@ use crate::store::{Origin, SchemaVersion, State, Subject};
 /// Definitions as they are before the statement at a position.
 pub(super) struct KnownAt<'a> {
     tracker: &'a mut SchemaTracker,
-    at: At<'a>,
+    at: Spot<'a>,
     /// What the statement itself touches: about that, the catalog can say nothing that held before.
     touches: Touches,
     /// The first failure. The answers after it mean nothing.
@@ -18,7 +18,7 @@ pub(super) struct KnownAt<'a> {
 }
 
 impl<'a> KnownAt<'a> {
-    pub(super) fn new(tracker: &'a mut SchemaTracker, at: At<'a>, touches: Touches) -> Self {
+    pub(super) fn new(tracker: &'a mut SchemaTracker, at: Spot<'a>, touches: Touches) -> Self {
         Self { tracker, at, touches, error: None }
     }
 
@@ -64,7 +64,7 @@ impl<'a> KnownAt<'a> {
         if !matches!(self.touches, Touches::Tables(_)) {
             return Ok(None);
         }
-        let At { boundary, position } = self.at;
+        let Spot { boundary, position } = self.at;
         let lower = self.tracker.lower_case_names()?;
         let (collation, end) = self.tracker.source.collation(database)?;
         let touched = self.tracker.ahead.touched(Sought::Collation(database), boundary, position, &end, lower);

@@ -32,7 +32,7 @@ use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
 /// Where an event stands.
 #[derive(Debug, Clone, Copy)]
-pub struct At<'a> {
+pub struct Spot<'a> {
     /// Where its transaction begins.
     pub boundary: &'a LogPosition,
     /// Its end.
@@ -71,7 +71,7 @@ impl SchemaTracker {
     ///
     /// # Errors
     /// When names cannot be known, or what is needed to know them cannot be had.
-    pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: At<'_>) -> Result<TablePlan, ResolveError> {
+    pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let lower = self.lower_case_names()?;
         let (database, table) = (name(map.database, lower)?, name(map.table, lower)?);
         let subject = Subject::Table(database.clone(), table.clone());
@@ -99,7 +99,7 @@ impl SchemaTracker {
     }
 
     /// What the source's catalog says, if it holds at a position.
-    fn ask(&mut self, database: &str, table: &str, at: At<'_>) -> Result<Arc<TableDef>, ResolveError> {
+    fn ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Arc<TableDef>, ResolveError> {
         let lower = self.lower_case_names()?;
         let (def, end) = self.source.table(database, table)?;
         let touched = self.ahead.touched(Sought::Table(database, table), at.boundary, at.position, &end, lower);
@@ -125,7 +125,7 @@ impl SchemaTracker {
         &mut self,
         query: &QueryEvent<'_>,
         server_version: &str,
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<bool, ResolveError> {
         if !query.session.takes_effect() {
             return Ok(false);
@@ -153,7 +153,7 @@ impl SchemaTracker {
         &mut self,
         query: &QueryEvent<'_>,
         context: &DdlContext<'_>,
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
         if query.error_code != 0 {

@@ -1,0 +1,69 @@
+//! `replicate decode`: log files without any server, in several formats ([`format`]).
+
+mod bar;
+mod format;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::bar::Bar;
+use self::format::Format;
+use super::Global;
+use super::error::{Failure, Quiet};
+use crate::pipeline::decode::{self, DecodeOptions, STDIN};
+use crate::pipeline::{ApplyError, applier};
+use crate::sink::json::JsonSink;
+use crate::sink::{Sink, SinkError};
+
+/// Prints what is in binary log or relay log files, without any server.
+///
+/// The files are read in the order given, as one log. Lines of JSON are those of the feed; docs/json-output.md
+/// describes them. Column names are known where the source logs them (binlog_row_metadata=FULL).
+#[derive(Debug, clap::Args)]
+pub(super) struct Decode {
+    /// Binary log or relay log files; - is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What is printed.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// Threads that decode [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Decode {
+    pub(super) fn run(&self, _global: &Global) -> anyhow::Result<()> {
+        if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
+            return Err(Failure::usage("standard input can be read once only").into());
+        }
+        match self.format {
+            Format::Json => self.bring_to(&mut JsonSink::stdout()),
+        }
+    }
+
+    /// Decodes the files into a sink.
+    fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
+        sink.open()?;
+        let bar = Bar::new(&self.files);
+        let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
+        let options = DecodeOptions { files: self.files.clone(), workers: threads, stop: Arc::default() };
+        let result = decode::run(options, sink, &bar);
+        bar.clear();
+        if result.map_err(told)?.saw_unnamed {
+            tracing::warn!(
+                "the files do not name their columns (binlog_row_metadata=MINIMAL): they are called @1, @2, ..."
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The error as it is told.
+fn told(error: ApplyError) -> anyhow::Error {
+    match error {
+        ApplyError::Sink { error: SinkError::BrokenPipe, .. } => Quiet.into(),
+        error => error.hint().into_iter().fold(Failure::new(error.to_string()), Failure::hint).into(),
+    }
+}
