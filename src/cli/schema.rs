@@ -14,7 +14,7 @@ use super::error::Failure;
 use crate::options::ChannelOptions;
 use crate::position::LogPosition;
 use crate::schema::TableDef;
-use crate::store::{ChannelRecord, Origin, SchemaVersion, State, Subject};
+use crate::store::{ChannelRecord, SchemaVersion, State, Subject};
 
 /// Shows, states or forgets what a channel's tables looked like.
 ///

@@ -1,5 +1,7 @@
 //! What a statement may ask about the tables before it.
 
+use std::sync::Arc;
+
 use super::ahead::Sought;
 use super::history::Until;
 use super::{SchemaTracker, Spot, not_looked, not_stored};
@@ -41,17 +43,11 @@ impl<'a> KnownAt<'a> {
             return Ok(TableState::Unknown);
         }
         // `CREATE TABLE ... LIKE` a table of which no change was seen yet.
-        match self.tracker.ask(database, table, self.at) {
-            Ok(def) => {
-                let state = State::Table(def.clone());
-                let version =
-                    SchemaVersion { subject, position: self.at.position.clone(), state, origin: Origin::Catalog };
-                self.tracker.history.record(version).map_err(not_stored)?;
-                Ok(TableState::Is(def))
-            }
-            Err(ResolveError::Names { .. }) => Ok(TableState::Unknown),
-            Err(error) => Err(error),
-        }
+        let Some(def) = self.tracker.try_to_ask(database, table, self.at)? else { return Ok(TableState::Unknown) };
+        let (position, state) = (self.at.position.clone(), State::Table(Arc::clone(&def)));
+        let version = SchemaVersion { subject, position, state, origin: Origin::Catalog };
+        self.tracker.history.record(version).map_err(not_stored)?;
+        Ok(TableState::Is(def))
     }
 
     fn look_up_collation(&mut self, database: &str) -> Result<Option<String>, ResolveError> {
@@ -61,7 +57,7 @@ impl<'a> KnownAt<'a> {
             Some(State::Gone) => return Ok(None),
             _ => {}
         }
-        if !matches!(self.touches, Touches::Tables(_)) {
+        if !matches!(self.touches, Touches::Tables(_)) || self.tracker.settings()?.logs_names {
             return Ok(None);
         }
         let Spot { boundary, position } = self.at;

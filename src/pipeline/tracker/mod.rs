@@ -19,7 +19,7 @@ use history::{History, Until};
 use known::KnownAt;
 
 pub(super) use ahead::Ahead;
-pub(super) use source::{AskSource, SourceNames};
+pub(super) use source::{AskSource, Settings, SourceNames};
 
 use super::plans::ResolveError;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
@@ -45,6 +45,7 @@ pub struct SchemaTracker {
     ahead: Ahead,
     source: Box<dyn AskSource>,
     lower_case_names: Option<bool>,
+    settings: Option<Settings>,
 }
 
 impl SchemaTracker {
@@ -56,7 +57,7 @@ impl SchemaTracker {
         source: Box<dyn AskSource>,
     ) -> Self {
         let history = History::new(store, channel, source_identity.unwrap_or_default());
-        Self { history, ahead, source, lower_case_names: None }
+        Self { history, ahead, source, lower_case_names: None, settings: None }
     }
 
     /// Stores what was learned. To be called before anything behind it in the log is handed on.
@@ -144,7 +145,12 @@ impl SchemaTracker {
             Some(context) => self.changes(query, &context, at)?,
         };
         for change in changes {
-            self.change(change, at.position).map_err(not_stored)?;
+            match change {
+                Change::Table { database, table, state: TableState::Unknown } => {
+                    self.unclear(database, table, at)?;
+                }
+                change => self.change(change, at.position).map_err(not_stored)?,
+            }
         }
         Ok(true)
     }
@@ -171,6 +177,18 @@ impl SchemaTracker {
             Some(error) => Err(error),
             None => Ok(changes),
         }
+    }
+
+    /// A statement has done something to a table that was not known, or that is not understood.
+    fn unclear(&mut self, database: String, table: String, at: Spot<'_>) -> Result<(), ResolveError> {
+        if let Some(def) = self.try_to_ask(&database, &table, at)? {
+            let (position, state) = (at.position.clone(), State::Table(def));
+            let subject = Subject::Table(database, table);
+            let version = SchemaVersion { subject, position, state, origin: Origin::Catalog };
+            return Ok(self.history.record(version).map_err(not_stored)?);
+        }
+        let change = Change::Table { database, table, state: TableState::Unknown };
+        Ok(self.change(change, at.position).map_err(not_stored)?)
     }
 
     fn change(&mut self, change: Change, position: &LogPosition) -> Result<(), StoreError> {
@@ -222,13 +240,33 @@ impl SchemaTracker {
         let lower = match self.history.lower_case_names().map_err(not_stored)? {
             Some(lower) => lower,
             None => {
-                let lower = self.source.lower_case_names()?;
+                let lower = self.settings()?.lower_case_names;
                 self.history.set_lower_case_names(lower).map_err(not_stored)?;
                 lower
             }
         };
         self.lower_case_names = Some(lower);
         Ok(lower)
+    }
+
+    fn settings(&mut self) -> Result<Settings, SinkError> {
+        match self.settings {
+            Some(settings) => Ok(settings),
+            None => Ok(*self.settings.insert(self.source.settings()?)),
+        }
+    }
+
+    /// What a table is behind a statement that says too little of it, if the catalog's word holds there. Not asked for
+    /// a source that names its columns: nobody needs it.
+    fn try_to_ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Option<Arc<TableDef>>, ResolveError> {
+        if self.settings()?.logs_names {
+            return Ok(None);
+        }
+        match self.ask(database, table, at) {
+            Ok(def) => Ok(Some(def)),
+            Err(ResolveError::Names { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
