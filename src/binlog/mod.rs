@@ -10,6 +10,7 @@
 pub mod checksum;
 pub mod compressed;
 pub mod contents;
+pub mod describe;
 pub mod encode;
 mod error;
 pub mod event;

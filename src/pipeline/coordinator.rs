@@ -304,7 +304,7 @@ impl<'a, O> Coordinator<'a, O> {
     fn end_file(&mut self) -> Result<(), Halt> {
         let rest = self.buffer.len().saturating_sub(self.framed);
         let what = if self.buffer_at == 0 && self.framed == 0 {
-            format!("this is no binary log: the file has {rest} bytes, less than the first four of every log")
+            return Err(self.not_a_log());
         } else if rest > 0 {
             format!("the log ends inside an event: only {rest} bytes of it are there")
         } else if let Some(open) = &self.open {
@@ -639,11 +639,7 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn not_a_log(&self) -> Halt {
-        self.undecodable(
-            0,
-            "this is no binary log: the file does not begin with the bytes fe 62 69 6e".to_owned(),
-            Some("an encrypted log begins with fd 62 69 6e; decrypt it, or read it from its server".to_owned()),
-        )
+        super::decode::not_a_log(&self.input.file_name()).into()
     }
 
     pub(super) fn read_error(&self, error: std::io::Error) -> Halt {

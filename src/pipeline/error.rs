@@ -68,7 +68,7 @@ pub enum ApplyError {
         error: std::io::Error,
     },
     /// The log ends in the middle of an event or of a transaction.
-    #[error("{what} ({place})")]
+    #[error("{what}{}", in_parentheses(.place))]
     Truncated {
         /// What is incomplete.
         what: String,
@@ -76,7 +76,7 @@ pub enum ApplyError {
         place: Box<Place>,
     },
     /// An event cannot be decoded, must not be passed over, or does not fit its table.
-    #[error("{what} ({place})")]
+    #[error("{what}{}", in_parentheses(.place))]
     Undecodable {
         /// What is wrong.
         what: String,
@@ -109,7 +109,13 @@ pub enum ApplyError {
 }
 
 fn at(place: &Option<Box<Place>>) -> String {
-    place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
+    place.as_ref().map(in_parentheses).unwrap_or_default()
+}
+
+/// Nothing where nothing is known.
+#[allow(clippy::borrowed_box, reason = "thiserror hands out the field")]
+fn in_parentheses(place: &Box<Place>) -> String {
+    if **place == Place::default() { String::new() } else { format!(" ({place})") }
 }
 
 impl ApplyError {

@@ -19,6 +19,7 @@ pub mod dispatch;
 pub mod error;
 pub mod input;
 mod large;
+pub mod listing;
 pub mod monitor;
 mod observer;
 mod packed;

@@ -120,6 +120,16 @@ pub(super) fn maria_standalone(body: &[u8]) -> Result<bool, EventError> {
     }
 }
 
+/// Table number and flags of a row event of any version.
+pub(super) fn rows_head(
+    body: &[u8],
+    event_type: EventType,
+    fde: &FormatDescription,
+) -> Result<(u64, u16), nom::Err<wire::ParseError>> {
+    let (i, table_id) = table_id(body, fde, event_type)?;
+    Ok((table_id, wire::le_u16("flags")(i)?.1))
+}
+
 /// The flags of a row event.
 pub(super) fn rows_flags(body: &[u8], event_type: EventType, fde: &FormatDescription) -> Result<u16, EventError> {
     rows::flags(body, event_type, fde).map_err(|error| in_body(event_type, body, error))
@@ -132,7 +142,7 @@ pub(super) fn is_restart(body: &[u8]) -> bool {
 
 /// Places a field's error in an event of which `body` is all but the header and the checksum.
 #[cold]
-fn in_body(event_type: EventType, body: &[u8], error: nom::Err<wire::ParseError>) -> EventError {
+pub(super) fn in_body(event_type: EventType, body: &[u8], error: nom::Err<wire::ParseError>) -> EventError {
     malformed(event_type, super::HEADER_LEN + body.len(), error)
 }
 

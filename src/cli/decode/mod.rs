@@ -1,14 +1,20 @@
 //! `replicate decode`: log files without any server, in several formats ([`format`]).
 
 mod bar;
+mod events;
 mod format;
+mod selection;
+mod sql;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::bar::Bar;
+use self::events::Events;
 use self::format::Format;
+use self::selection::SelectionArgs;
+use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
@@ -28,9 +34,16 @@ pub(super) struct Decode {
     /// What is printed.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// One JSON object a line, or in all, instead of text for people.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    sql: SqlArgs,
 }
 
 impl Decode {
@@ -38,14 +51,28 @@ impl Decode {
         if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
             return Err(Failure::usage("standard input can be read once only").into());
         }
+        self.sql.check(self.format)?;
         match self.format {
             Format::Json => self.bring_to(&mut JsonSink::stdout()),
+            Format::Events => self.list(),
+            Format::Sql => self.print_sql(),
+            Format::Flashback => self.print_flashback(),
         }
+    }
+
+    /// Lists the events of the files.
+    fn list(&self) -> anyhow::Result<()> {
+        let selection = self.selection.selection(self.files.len())?;
+        let bar = Bar::new(&self.files);
+        let mut events = Events::new(self.json, &bar);
+        let result = decode::list(self.files.clone(), selection, self.selection.content(), &mut events);
+        bar.clear();
+        result.map_err(told)
     }
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
-        sink.open()?;
+        sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let options = DecodeOptions { files: self.files.clone(), workers: threads, stop: Arc::default() };
