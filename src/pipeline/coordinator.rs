@@ -402,6 +402,9 @@ impl<'a, O> Coordinator<'a, O> {
 
     fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
         let changes = self.changes_schema(raw, at)?;
+        if changes && let Ok(Event::Query(query)) = event::parse(raw, &self.format) {
+            self.plans.follow(&query, &self.format.server_version);
+        }
         if let Some(open) = &mut self.open {
             open.changes_schema |= changes;
         }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use crate::binlog::event::TableMapEvent;
+use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::row::TablePlan;
+use crate::schema::Tables;
+use crate::schema::ddl::{DdlContext, TableState};
 use crate::sink::{Catalog, SinkError};
 
 /// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
@@ -19,6 +21,13 @@ pub enum Names {
     Source(Box<dyn Catalog>),
     /// From the target's catalog, for all: it is what changes are applied to.
     Target(Box<dyn Catalog>),
+    /// From definitions that the log's own statements move along. A table that is not known has no names.
+    Log {
+        /// The definitions at the position that is read.
+        tables: Box<Tables>,
+        /// They were given for this log, and so must fit it.
+        given: bool,
+    },
 }
 
 /// Why a table map has no plan.
@@ -68,6 +77,16 @@ impl PlanCache {
         self.unnamed
     }
 
+    /// Follows a statement, where names come from the log.
+    pub fn follow(&mut self, query: &QueryEvent<'_>, server_version: &str) {
+        let Names::Log { tables, .. } = &mut self.names else { return };
+        match DdlContext::of_query(query, server_version, false) {
+            Some(context) if query.session.takes_effect() => tables.apply(query.statement, &context),
+            Some(_) => {}
+            None => tables.forget(),
+        }
+    }
+
     /// Forgets all plans: table ids begin anew, or table definitions may have changed.
     pub fn clear(&mut self) {
         self.known.clear();
@@ -98,10 +117,35 @@ impl PlanCache {
             Names::Source(_) if crate::row::has_full_names(map) => None,
             Names::Source(catalog) => Some(look_up(catalog.as_mut(), map, "source")?),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map, "target")?),
+            Names::Log { .. } if crate::row::has_full_names(map) => None,
+            Names::Log { tables, given } => return followed(tables, *given, map),
         };
         TablePlan::compile(map, def)
             .map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
     }
+}
+
+/// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
+fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+    let unfit = |error: crate::row::PlanError, hint: Option<String>| ResolveError::Unfit { what: error.to_string(), hint };
+    if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
+        && let TableState::Is(def) = tables.get(database, table)
+    {
+        match TablePlan::compile(map, Some(def)) {
+            Ok(plan) => return Ok(plan),
+            Err(error) if given => {
+                let hint = "--schema must hold the tables as they were where the first file begins; what the log \
+                            itself changes is followed from there"
+                    .to_owned();
+                return Err(unfit(error, Some(hint)));
+            }
+            Err(_) => tables.set(database, table, TableState::Unknown),
+        }
+    }
+    TablePlan::compile(map, None).map_err(|error| {
+        let hint = error.hint();
+        unfit(error, hint)
+    })
 }
 
 fn look_up(

@@ -7,6 +7,7 @@ pub mod harness;
 mod bad_input;
 mod channel;
 mod crash;
+mod ddl;
 mod decoding;
 mod harness_itself;
 mod life;
