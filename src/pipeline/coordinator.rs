@@ -473,7 +473,7 @@ impl<'a, O> Coordinator<'a, O> {
     /// Whether a statement may change tables. What is known of them follows it.
     pub(super) fn statement(&mut self, raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, Unresolved> {
         let changes = changes_schema(raw, format).map_err(Unresolved::Event)?;
-        if changes && self.plans.follows_source() && !self.done_before(&self.source) {
+        if changes && self.plans.follows_log() && !self.done_before(&self.source) {
             let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
             let spot = Spot { boundary, position: &self.source };
             let version = &self.format.server_version;

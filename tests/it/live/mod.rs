@@ -8,6 +8,7 @@ mod bad_input;
 mod channel;
 mod charsets;
 mod crash;
+mod ddl;
 mod decode_sql;
 mod decoding;
 mod harness_itself;
