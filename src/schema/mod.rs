@@ -43,7 +43,8 @@ pub struct TableDef {
 }
 
 /// What text columns are without saying so: of a table or of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TextDefault {
     /// `utf8mb4`, `latin1`, `binary`, ...; `utf8mb3` where the server says `utf8`.
     pub charset: String,

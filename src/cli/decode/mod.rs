@@ -29,7 +29,9 @@ use crate::sink::{Sink, SinkError};
 /// Prints what is in binary log or relay log files, without any server.
 ///
 /// The files are read in the order given, as one log. Lines of JSON are those of the feed; docs/json-output.md
-/// #[derive(Debug, clap::Args)]
+/// describes them. Column names are known where the source logs them (binlog_row_metadata=FULL), where the log holds
+/// the CREATE TABLE, and from --schema; ALTER TABLE and its like in the log are followed.
+#[derive(Debug, clap::Args)]
 pub(super) struct Decode {
     /// Binary log or relay log files; - is standard input.
     #[arg(required = true, value_name = "FILE")]

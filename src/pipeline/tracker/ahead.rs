@@ -31,7 +31,7 @@ pub(super) struct Touching {
 pub(super) enum Sought<'a> {
     /// Changes of a table.
     Table(&'a str, &'a str),
-    /// Changes of a database's default collation.
+    /// Changes of a database's default character set and collation.
     Collation(&'a str),
 }
 

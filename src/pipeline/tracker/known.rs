@@ -6,6 +6,7 @@ use super::ahead::Sought;
 use super::history::Until;
 use super::{SchemaTracker, Spot, not_looked, not_stored};
 use crate::pipeline::plans::ResolveError;
+use crate::schema::TextDefault;
 use crate::schema::ddl::{Known, TableState, Touches};
 use crate::store::{Origin, SchemaVersion, State, Subject};
 
@@ -50,10 +51,10 @@ impl<'a> KnownAt<'a> {
         Ok(TableState::Is(def))
     }
 
-    fn look_up_collation(&mut self, database: &str) -> Result<Option<String>, ResolveError> {
-        let subject = Subject::Collation(database.to_owned());
+    fn look_up_text(&mut self, database: &str) -> Result<Option<TextDefault>, ResolveError> {
+        let subject = Subject::Text(database.to_owned());
         match self.stated(&subject)? {
-            Some(State::Collation(collation)) => return Ok(Some(collation)),
+            Some(State::Text(text)) => return Ok(Some(text)),
             Some(State::Gone) => return Ok(None),
             _ => {}
         }
@@ -67,10 +68,11 @@ impl<'a> KnownAt<'a> {
         let Some(collation) = collation.filter(|_| matches!(touched, Ok(None))) else {
             return touched.map(|_| None).map_err(|error| not_looked(error).into());
         };
-        let state = State::Collation(collation.clone());
+        let text = TextDefault::of_collation(&collation);
+        let state = State::Text(text.clone());
         let version = SchemaVersion { subject, position: position.clone(), state, origin: Origin::Catalog };
         self.tracker.history.record(version).map_err(not_stored)?;
-        Ok(Some(collation))
+        Ok(Some(text))
     }
 
     fn or_failed<T>(&mut self, result: Result<T, ResolveError>, otherwise: T) -> T {
@@ -93,11 +95,11 @@ impl Known for KnownAt<'_> {
         self.or_failed(result, TableState::Unknown)
     }
 
-    fn database_collation(&mut self, database: &str) -> Option<String> {
+    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
         if self.error.is_some() {
             return None;
         }
-        let result = self.look_up_collation(database);
+        let result = self.look_up_text(database);
         self.or_failed(result, None)
     }
 }

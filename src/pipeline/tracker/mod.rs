@@ -162,15 +162,6 @@ impl SchemaTracker {
         at: Spot<'_>,
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
-        if query.error_code != 0 {
-            // It ended with an error, and did part of what it says.
-            return Ok(match touches {
-                Touches::Nothing => Vec::new(),
-                Touches::Tables(tables) => tables.into_iter().map(unknown).collect(),
-                Touches::Database(database) => vec![Change::Unclear(Some(database))],
-                Touches::Anything => vec![Change::Unclear(None)],
-            });
-        }
         let mut known = KnownAt::new(self, at, touches);
         let changes = changes(query.statement, context, &mut known);
         match known.error {
@@ -201,16 +192,15 @@ impl SchemaTracker {
                 };
                 vec![(Subject::Table(database, table), state)]
             }
-            Change::Database { database, collation } => {
-                vec![(Subject::Collation(database), collation.map_or(State::Unknown, State::Collation))]
+            Change::Database { database, text } => {
+                vec![(Subject::Text(database), text.map_or(State::Unknown, State::Text))]
             }
             Change::DatabaseGone(database) => {
-                vec![(Subject::Collation(database.clone()), State::Gone), (Subject::Database(database), State::Gone)]
+                vec![(Subject::Text(database.clone()), State::Gone), (Subject::Database(database), State::Gone)]
             }
-            Change::Unclear(Some(database)) => vec![
-                (Subject::Collation(database.clone()), State::Unknown),
-                (Subject::Database(database), State::Unknown),
-            ],
+            Change::Unclear(Some(database)) => {
+                vec![(Subject::Text(database.clone()), State::Unknown), (Subject::Database(database), State::Unknown)]
+            }
             Change::Unclear(None) => vec![(Subject::Everything, State::Unknown)],
         };
         for (subject, state) in versions {
@@ -268,10 +258,6 @@ impl SchemaTracker {
             Err(error) => Err(error),
         }
     }
-}
-
-fn unknown((database, table): (String, String)) -> Change {
-    Change::Table { database, table, state: TableState::Unknown }
 }
 
 fn name(bytes: &[u8], lower: bool) -> Result<String, ResolveError> {
