@@ -8,6 +8,7 @@ use super::output::Output;
 use super::render::FlashbackRenderer;
 use super::session::{self, Session, line};
 use super::spool::{Kind, Record, Spool};
+use crate::binlog::event::RowsEvent;
 use crate::change::TransactionMeta;
 use crate::sink::mysql::Statements;
 use crate::sink::mysql::output::{MarkKind, RowsMark, Verb};
@@ -33,13 +34,15 @@ pub struct FlashbackSink {
     current: Option<TransactionMeta>,
     /// The transaction under way has a change.
     begun: bool,
+    /// The row events' flags of the transaction under way, put together.
+    flags: u8,
 }
 
 impl FlashbackSink {
     /// To standard output.
     #[must_use]
     pub fn stdout(options: FlashbackOptions) -> Self {
-        Self { options, out: Output::stdout(), spool: None, current: None, begun: false }
+        Self { options, out: Output::stdout(), spool: None, current: None, begun: false, flags: 0 }
     }
 
     fn spool(&mut self) -> Result<&mut Spool, SinkError> {
@@ -51,16 +54,19 @@ impl FlashbackSink {
             self.spool()?.push(Record { kind: Kind::Begin, head: 0, flags: 0 }, b"")?;
         }
         let kind = if mark.verb == Verb::Insert { Kind::Insert } else { Kind::Change };
-        let flags = u8::try_from(mark.flags).unwrap_or(0) | if session::is_lenient(mark) { LENIENT } else { 0 };
+        let flags = u8::try_from(mark.flags).unwrap_or(0);
+        self.flags |= flags;
+        let flags = flags | if session::is_lenient(mark) { LENIENT } else { 0 };
         self.spool()?.push(Record { kind, head: mark.head, flags }, bytes)
     }
 
     fn end(&mut self) -> Result<(), SinkError> {
         let Some(meta) = self.current.take() else { return Ok(()) };
+        let flags = std::mem::take(&mut self.flags);
         if std::mem::take(&mut self.begun) {
             let mut text = Vec::new();
             session::comment(&mut text, "undoes ", &meta);
-            self.spool()?.push(Record { kind: Kind::End, head: 0, flags: 0 }, &text)?;
+            self.spool()?.push(Record { kind: Kind::End, head: 0, flags }, &text)?;
         }
         Ok(())
     }
@@ -126,6 +132,9 @@ impl Sink for FlashbackSink {
 struct Backward {
     unchecked: bool,
     session: Session,
+    /// The transaction has changes without foreign key checks. They are what a parent's change set off, where servers
+    /// log that (MySQL from 9.6), and must not be set off once more when the parent's is undone, which comes first.
+    apart: bool,
     /// First words, rows and flags of the INSERT that waits for more rows, whose text is `bytes` long.
     insert: Option<Insert>,
 }
@@ -144,6 +153,7 @@ impl Backward {
         match record.kind {
             Kind::Insert => return self.insert(record, bytes, out),
             Kind::End => {
+                self.apart = u16::from(record.flags) & RowsEvent::NO_FOREIGN_KEY_CHECKS != 0;
                 out.extend_from_slice(bytes);
                 line(out, b"BEGIN");
             }
@@ -163,7 +173,8 @@ impl Backward {
     }
 
     fn set(&mut self, flags: u8, out: &mut Vec<u8>) {
-        self.session.for_rows(out, u16::from(flags & !LENIENT), flags & LENIENT != 0);
+        let apart = if self.apart { RowsEvent::NO_FOREIGN_KEY_CHECKS } else { 0 };
+        self.session.for_rows(out, u16::from(flags & !LENIENT) | apart, flags & LENIENT != 0);
     }
 
     fn insert(&mut self, record: Record, bytes: &[u8], out: &mut Vec<u8>) {
