@@ -10,6 +10,7 @@
 mod register;
 mod text;
 mod time;
+pub use time::rfc3339;
 
 use std::path::PathBuf;
 

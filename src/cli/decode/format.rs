@@ -11,4 +11,6 @@ pub(super) enum Format {
     Sql,
     /// The reverse statements in reverse order, to undo what was logged
     Flashback,
+    /// One line an event, with all that SHOW BINLOG EVENTS shows
+    Events,
 }

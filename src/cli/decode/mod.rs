@@ -1,7 +1,9 @@
 //! `replicate decode`: log files without any server, in several formats ([`format`]).
 
 mod bar;
+mod events;
 mod format;
+mod selection;
 mod sql;
 
 use std::num::NonZeroUsize;
@@ -9,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::bar::Bar;
+use self::events::Events;
 use self::format::Format;
+use self::selection::SelectionArgs;
 use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
@@ -30,6 +34,11 @@ pub(super) struct Decode {
     /// What is printed.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// One JSON object a line, or in all, instead of text for people.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -47,7 +56,18 @@ impl Decode {
             Format::Json => self.bring_to(&mut JsonSink::stdout()),
             Format::Sql => self.print_sql(),
             Format::Flashback => self.print_flashback(),
+            Format::Events => self.list(),
         }
+    }
+
+    /// Lists the events of the files.
+    fn list(&self) -> anyhow::Result<()> {
+        let selection = self.selection.selection(self.files.len())?;
+        let bar = Bar::new(&self.files);
+        let mut events = Events::new(self.json, &bar);
+        let result = decode::list(self.files.clone(), selection, self.selection.content(), &mut events);
+        bar.clear();
+        result.map_err(told)
     }
 
     /// Decodes the files into a sink.

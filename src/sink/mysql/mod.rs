@@ -33,6 +33,7 @@ mod events;
 pub(super) mod facts;
 mod fingerprint;
 mod json;
+mod json_diff;
 pub(super) mod literal;
 pub(super) mod offline;
 mod open;

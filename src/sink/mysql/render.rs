@@ -258,7 +258,13 @@ impl MysqlRenderer {
             if column.def.generated {
                 continue;
             }
-            if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
+            if let Some(diffs) = new.diff_bytes(event.rows) {
+                if !diffs.is_empty() {
+                    comma(row);
+                    target.change_document(row, column, *old, diffs, event.rows)?;
+                    changes = true;
+                }
+            } else if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
                 comma(row);
                 row.extend_from_slice(&column.name);
                 row.push(b'=');
@@ -282,6 +288,13 @@ impl MysqlRenderer {
         row.extend_from_slice(b" WHERE ");
         let whole = offline.as_ref().is_some_and(|offline| offline.whole_image);
         target.find(row, key, before, event.rows, whole)?;
+        if event.partial {
+            target.documents_fit(row, after, event.rows)?;
+            if whole || key.is_none() {
+                // Reversed, the changed document is that before with the changes.
+                target.documents_are(row, before, after, event.rows)?;
+            }
+        }
         if key.is_none() {
             row.extend_from_slice(b" LIMIT 1");
         }

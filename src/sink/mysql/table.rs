@@ -1,6 +1,7 @@
 //! A target table as rows are written to it: quoted names, character sets, and how a row is found.
 
-use super::facts::Facts;
+use super::facts::{Facts, Flavor};
+use super::json_diff;
 use super::literal::{self, Form};
 use super::render::{bytes_of, refused};
 use crate::row::charset::Charset;
@@ -156,13 +157,34 @@ impl<'a> Target<'a> {
         for (at, (column, cell)) in self.columns.iter().zip(image).enumerate() {
             // A key says which row it is; in a text its collation may hide a difference.
             let said = key.contains(&at) && column.def.charset.is_none();
-            if !matches!(cell, Cell::Absent) && !column.def.generated && !said {
+            if !matches!(cell, Cell::Absent | Cell::JsonDiff { .. }) && !column.def.generated && !said {
                 and(out);
                 self.same(out, column, *cell, rows)?;
             }
         }
         if first {
             return Err(refused(format!("the row image of {} has no column to find the row by", self.display)));
+        }
+        Ok(())
+    }
+
+    /// Appends, after ` AND `, that documents of which `image` has the changes only are those of `old` with the changes.
+    pub(super) fn documents_are(
+        &self,
+        out: &mut Vec<u8>,
+        image: &[Cell],
+        old: &[Cell],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        for ((column, cell), old) in self.columns.iter().zip(image).zip(old) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                let mut document = Vec::new();
+                self.value(&mut document, column, *old, rows)?;
+                out.extend_from_slice(b" AND ");
+                out.extend_from_slice(&column.name);
+                out.extend_from_slice(b"<=>");
+                json_diff::value(out, &document, diffs)?;
+            }
         }
         Ok(())
     }
@@ -216,6 +238,44 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
+    /// Appends an assignment that changes the column's document.
+    pub(super) fn change_document(
+        &self,
+        out: &mut Vec<u8>,
+        column: &TargetColumn<'_>,
+        old: Cell,
+        diffs: &[u8],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        out.extend_from_slice(&column.name);
+        out.push(b'=');
+        match self.facts.flavor {
+            Flavor::MySql => json_diff::value(out, &column.name, diffs),
+            Flavor::MariaDb => json_diff::text(out, old.bytes(rows), diffs),
+        }
+        .map_err(|error| self.in_column(column, error))
+    }
+
+    /// Appends, after ` AND `, conditions that the documents are such as the changes of an after image can be made to.
+    pub(super) fn documents_fit(&self, out: &mut Vec<u8>, after: &[Cell], rows: &[u8]) -> Result<(), RenderError> {
+        if self.facts.flavor == Flavor::MariaDb {
+            return Ok(());
+        }
+        for (column, cell) in self.columns.iter().zip(after) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                json_diff::conditions(out, &column.name, diffs).map_err(|error| self.in_column(column, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_column(&self, column: &TargetColumn<'_>, error: RenderError) -> RenderError {
+        RenderError {
+            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
+            hint: error.hint,
+        }
+    }
+
     /// Appends a cell's value. Returns how many warnings it raises although it is stored exactly.
     pub(super) fn value(
         &self,
@@ -230,10 +290,7 @@ impl<'a> Target<'a> {
         };
         let mut scratch = Vec::new();
         let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
-        literal::value(out, &value, column.form, self.facts).map_err(|error| RenderError {
-            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
-            hint: error.hint,
-        })?;
+        literal::value(out, &value, column.form, self.facts).map_err(|error| self.in_column(column, error))?;
         Ok(u64::from(matches!(value, Value::Enum(0))))
     }
 }

@@ -6,6 +6,7 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod charsets;
 mod crash;
 mod decode_sql;
 mod decoding;
@@ -13,6 +14,7 @@ mod harness_itself;
 mod life;
 mod mysql_sink;
 mod operation;
+mod partial_json;
 mod replication;
 mod statements;
 mod stops;
