@@ -54,9 +54,9 @@ impl Decode {
         self.sql.check(self.format)?;
         match self.format {
             Format::Json => self.bring_to(&mut JsonSink::stdout()),
+            Format::Events => self.list(),
             Format::Sql => self.print_sql(),
             Format::Flashback => self.print_flashback(),
-            Format::Events => self.list(),
         }
     }
 
