@@ -42,7 +42,11 @@ impl FlashbackSink {
     /// To standard output.
     #[must_use]
     pub fn stdout(options: FlashbackOptions) -> Self {
-        Self { options, out: Output::stdout(), spool: None, current: None, begun: false, flags: 0 }
+        Self::into_output(Output::stdout(), options)
+    }
+
+    pub(super) fn into_output(out: Output, options: FlashbackOptions) -> Self {
+        Self { options, out, spool: None, current: None, begun: false, flags: 0 }
     }
 
     fn spool(&mut self) -> Result<&mut Spool, SinkError> {

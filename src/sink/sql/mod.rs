@@ -14,6 +14,9 @@ mod render;
 mod script;
 mod session;
 mod spool;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -24,7 +24,11 @@ impl SqlSink {
     /// To standard output.
     #[must_use]
     pub fn stdout(options: SqlOptions) -> Self {
-        Self { out: Output::stdout(), script: Script::new(options) }
+        Self::into_output(Output::stdout(), options)
+    }
+
+    pub(super) fn into_output(out: Output, options: SqlOptions) -> Self {
+        Self { out, script: Script::new(options) }
     }
 
     /// Ends the script. One that is not `complete` rolls back what is open: the rest of it never came.
