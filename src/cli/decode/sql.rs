@@ -20,6 +20,9 @@ pub(super) struct SqlArgs {
     /// With --format flashback: finds rows by their key alone, so that also rows changed since are overwritten.
     #[arg(long)]
     by_key: bool,
+    /// With --format flashback: undoes all in one transaction, so that a check which fails leaves everything as it was.
+    #[arg(long)]
+    single_transaction: bool,
     /// With --format flashback: where statements are kept until the last is known [default: TMPDIR, or /tmp].
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
@@ -33,6 +36,7 @@ impl SqlArgs {
             (self.preserve_gtids, sql, "--preserve-gtids", "sql"),
             (self.unchecked, sql || flashback, "--unchecked", "sql or flashback"),
             (self.by_key, flashback, "--by-key", "flashback"),
+            (self.single_transaction, flashback, "--single-transaction", "flashback"),
             (self.temp_dir.is_some(), flashback, "--temp-dir", "flashback"),
         ] {
             if given && !fits {
@@ -56,8 +60,9 @@ impl Decode {
 
     /// A script that undoes the log. Nothing is printed unless all of it can be undone.
     pub(super) fn print_flashback(&self) -> anyhow::Result<()> {
-        let SqlArgs { by_key, unchecked, ref temp_dir, .. } = self.sql;
-        let mut sink = FlashbackSink::stdout(FlashbackOptions { by_key, unchecked, temp_dir: temp_dir.clone() });
+        let SqlArgs { by_key, unchecked, single_transaction, ref temp_dir, .. } = self.sql;
+        let temp_dir = temp_dir.clone();
+        let mut sink = FlashbackSink::stdout(FlashbackOptions { by_key, unchecked, single_transaction, temp_dir });
         self.bring_to(&mut sink)?;
         sink.finish().map_err(|error| super::told(ApplyError::from_sink(error)))
     }

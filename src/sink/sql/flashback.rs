@@ -83,11 +83,18 @@ impl FlashbackSink {
         let mut spool = self.spool.take().ok_or_else(|| SinkError::Unavailable { what: "not open".to_owned() })?;
         let title = "Undoes what a binary log says: feed it to 'mysql --binary-mode' as a whole.";
         Session::preamble(&mut self.out.text, title);
-        let mut script = Backward { unchecked: self.options.unchecked, ..Backward::default() };
+        let FlashbackOptions { unchecked, single_transaction: single, .. } = self.options;
+        let mut script = Backward { unchecked, single, ..Backward::default() };
+        if single {
+            line(&mut self.out.text, b"BEGIN");
+        }
         let mut bytes = Vec::new();
         while let Some(record) = spool.pop(&mut bytes)? {
             script.record(record, &bytes, &mut self.out.text);
             self.out.relieve()?;
+        }
+        if single {
+            line(&mut self.out.text, b"COMMIT");
         }
         Session::epilogue(&mut self.out.text);
         self.out.write()
@@ -135,6 +142,8 @@ impl Sink for FlashbackSink {
 #[derive(Debug, Default)]
 struct Backward {
     unchecked: bool,
+    /// All stands in one transaction, which is not written here.
+    single: bool,
     session: Session,
     /// The transaction has changes without foreign key checks. They are what a parent's change set off, where servers
     /// log that (MySQL from 9.6), and must not be set off once more when the parent's is undone, which comes first.
@@ -159,7 +168,9 @@ impl Backward {
             Kind::End => {
                 self.apart = u16::from(record.flags) & RowsEvent::NO_FOREIGN_KEY_CHECKS != 0;
                 out.extend_from_slice(bytes);
-                line(out, b"BEGIN");
+                if !self.single {
+                    line(out, b"BEGIN");
+                }
             }
             Kind::Change => {
                 self.close(out);
@@ -171,7 +182,9 @@ impl Backward {
             }
             Kind::Begin => {
                 self.close(out);
-                line(out, b"COMMIT");
+                if !self.single {
+                    line(out, b"COMMIT");
+                }
             }
         }
     }

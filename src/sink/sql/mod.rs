@@ -40,6 +40,8 @@ pub struct FlashbackOptions {
     pub by_key: bool,
     /// Nothing checks that rows were there.
     pub unchecked: bool,
+    /// All is undone in one transaction.
+    pub single_transaction: bool,
     /// Where the statements are kept until the last is known; the system's own place for temporary files if `None`.
     pub temp_dir: Option<PathBuf>,
 }

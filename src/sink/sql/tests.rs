@@ -141,6 +141,23 @@ fn rows_made_again_are_put_together_last_first_and_only_with_their_like() {
 }
 
 #[test]
+fn all_can_be_undone_in_one_transaction() {
+    let piece = Piece::default()
+        .begin(10, GroupEnd::Xid(1))
+        .row(Verb::Insert, INSERT, "(1)", 0)
+        .end()
+        .begin(20, GroupEnd::Xid(1))
+        .row(Verb::Insert, INSERT, "(2)", 0)
+        .end();
+    let single = FlashbackOptions { single_transaction: true, ..FlashbackOptions::default() };
+    assert_eq!(
+        backward(single, vec![piece]),
+        "BEGIN;\n-- undoes b.000001:20 to 120, U:20\nINSERT INTO t VALUES (2);\n\
+         -- undoes b.000001:10 to 110, U:10\nINSERT INTO t VALUES (1);\nCOMMIT;\n"
+    );
+}
+
+#[test]
 fn a_transaction_with_changes_that_were_set_off_is_undone_without_setting_off_others() {
     let piece = Piece::default()
         .begin(10, GroupEnd::Xid(1))

@@ -232,16 +232,17 @@ on_each_flavor! {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             try_feed(&source, &path)
         };
-        let output = undo(&[]);
+        let output = undo(&["--single-transaction"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("replicate: the row is not as the log left it"), "{said}");
-        // What came before it in the script is undone; of the transaction with the changed row nothing is.
-        assert_eq!(source.query_one(rows), "1|2|z|0.1|".to_owned() + after.split('|').nth(4).unwrap().split(',').next().unwrap() + ",2|2|y|" + &source.query_one("SELECT at FROM d.t WHERE id = 2"));
-        // The later change is undone first; then the rest fits, the transactions that were undone left out.
+        assert_eq!(source.query_one(rows), after);
+        // Once the later change is undone, too, the rest fits.
         let (path, _) = decode(&files(&source, later..=later), dir.path(), &["--format", "flashback"]);
         feed(&source, &path);
-        source.exec("DELETE FROM d.t WHERE id = 2; INSERT INTO d.t (id, b, at) VALUES (3, 'new', '2020-01-01')");
-        source.exec("DELETE FROM d.t; INSERT INTO d.t SELECT 1, 2, 'w', 0.1, '2001-01-01'; INSERT INTO d.t (id, b) VALUES (3, 'new')");
+        let output = undo(&[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(source.query_one(rows), before);
+        source.exec("DELETE FROM d.t; INSERT INTO d.t SELECT 1, 2, 'w', 0.1, '2001-01-01'; INSERT INTO d.t (id) VALUES (3)");
         // By key a changed row is overwritten, but only in what the log says was changed.
         let output = undo(&["--by-key"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -399,4 +400,57 @@ fn undoing_more_than_memory_holds_takes_little_of_it() {
         source.query_one("SELECT CONCAT(COUNT(*), ' ', MIN(LEFT(v, 10)), ' ', MAX(LEFT(v, 10)), ' ', SUM(a)) FROM d.t"),
         "1024 0123456789 0123456789 0"
     );
+}
+
+#[test]
+fn mysql_documents_that_were_changed_in_part_are_replayed_and_undone() {
+    let options = ["--binlog-row-metadata=FULL", "--binlog-row-value-options=PARTIAL_JSON"];
+    let (source, target) = (Server::start(Flavor::MySql, &options), Server::start(Flavor::MySql, &["--server-id=2"]));
+    let dir = tempfile::tempdir().unwrap();
+    source.exec(
+        r#"CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, j JSON, k JSON, n INT); CREATE TABLE d.n (j JSON, n INT);
+        INSERT INTO d.t SELECT n, JSON_OBJECT('a', n, 'b', REPEAT('x', 200), 'c', JSON_ARRAY(1, 2.50, 'x')), JSON_OBJECT('k', n), n
+            FROM (SELECT 1 n UNION SELECT 2 UNION SELECT 3) x;
+        INSERT INTO d.n SELECT j, n FROM d.t; INSERT INTO d.n SELECT j, 1 FROM d.t"#,
+    );
+    feed(&target, &script(&source, 1, dir.path(), &["--format", "sql"]));
+    let first = next_file(&source);
+    source.exec(
+        r#"UPDATE d.t SET j = JSON_SET(j, '$.a', 100), k = JSON_REPLACE(k, '$.k', 'v') WHERE id = 1;
+        UPDATE d.t SET j = JSON_REMOVE(JSON_SET(j, '$.c[1]', CAST(1.25 AS DECIMAL(5,2))), '$.a'), n = 7 WHERE id = 2;
+        UPDATE d.t SET j = JSON_REPLACE(j, '$.c', TRUE), k = NULL; UPDATE d.t SET j = '{}' WHERE id = 3;
+        UPDATE d.n SET j = JSON_SET(j, '$.a', n + 40) WHERE n = 1; UPDATE d.n SET j = JSON_REMOVE(j, '$.b') LIMIT 4"#,
+    );
+    let log = script(&source, first, dir.path(), &["--format", "sql"]);
+    assert!(std::fs::read_to_string(&log).unwrap().contains("JSON_REPLACE("));
+    feed(&target, &log);
+    compare_tables(&source, &target, &["d"]).assert_same();
+    feed(&source, &script(&source, first, dir.path(), &["--format", "flashback"]));
+    let empty = Server::start(Flavor::MySql, &["--server-id=3"]);
+    feed(&empty, &{
+        let (path, _) = decode(&files(&source, 1..=first - 1), dir.path(), &["--format", "sql", "--unchecked"]);
+        path
+    });
+    compare_tables(&source, &empty, &["d"]).assert_same();
+}
+
+on_each_flavor! {
+    fn transactions_keep_their_gtids_if_wanted(flavor) {
+        let options: &[&str] = match flavor {
+            Flavor::MySql => &["--binlog-row-metadata=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"],
+            Flavor::MariaDb => &["--binlog-row-metadata=FULL"],
+        };
+        let source = Server::start(flavor, options);
+        let target = Server::start(flavor, &[options, &["--server-id=2"]].concat());
+        let dir = tempfile::tempdir().unwrap();
+        target.exec(if flavor == Flavor::MySql { "RESET BINARY LOGS AND GTIDS" } else { "RESET MASTER" });
+        source.exec(
+            "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY); INSERT INTO d.t VALUES (1), (2); BEGIN; \
+             INSERT INTO d.t VALUES (3); UPDATE d.t SET id = 30 WHERE id = 3; COMMIT; FLUSH TABLES; DROP TABLE IF EXISTS d.no",
+        );
+        feed(&target, &script(&source, 1, dir.path(), &["--format", "sql", "--preserve-gtids"]));
+        let all = if flavor == Flavor::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_binlog_pos" };
+        assert_eq!(source.query_one(all), target.query_one(all));
+        assert_eq!(target.query_one("SELECT GROUP_CONCAT(id ORDER BY id) FROM d.t"), "1,2,30");
+    }
 }
