@@ -3,5 +3,8 @@
 
 mod architecture;
 mod cli;
+mod corpus;
 mod docs;
+mod fixtures;
 mod live;
+mod oracle;

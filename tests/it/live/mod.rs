@@ -16,6 +16,7 @@ mod mysql_sink;
 mod operation;
 mod partial_json;
 mod replication;
+mod schema;
 mod statements;
 mod stops;
 mod target_goes_back;
