@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{At, Batch, Item, Payload, Plans};
-use super::dispatch::{Dispatch, Gone};
+use super::dispatch::{Counts, Dispatch, Gone};
 use super::error::{ApplyError, Place};
+use super::ignored::Ignored;
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
 use super::tracker::At as Standing;
@@ -125,6 +126,7 @@ enum Framed {
 pub(super) enum Unresolved {
     Event(EventError),
     NoTableMap,
+    Undescribed,
     Table { table: String, error: ResolveError },
 }
 
@@ -135,6 +137,10 @@ impl Unresolved {
         Halt::Error(match self {
             Self::Event(error) => ApplyError::event(&error, place),
             Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
+            Self::Undescribed => {
+                let hint = event::stop_hint(EventType::WRITE_ROWS_V0).to_owned();
+                undecodable("a table map does not describe its columns".to_owned(), place, Some(hint))
+            }
             Self::Table { table, error } => return error.at(Place { table: Some(table), ..place }),
         })
     }
@@ -178,6 +184,7 @@ pub struct Coordinator<'a, O> {
     /// Bytes of the buffer that were looked at.
     pub(super) framed: usize,
     items: Vec<Item>,
+    pub(super) ignored: Ignored,
     pub(super) maps: Vec<(At, Arc<TablePlan>)>,
     pub(super) unpacker: Option<Unpacker>,
     /// What payloads in the buffer unpack to, one after the other.
@@ -213,6 +220,7 @@ impl<'a, O> Coordinator<'a, O> {
             buffer_at: 0,
             framed: 0,
             items: Vec::new(),
+            ignored: Ignored::default(),
             maps: Vec::new(),
             unpacker: None,
             unpacked: Vec::new(),
@@ -362,9 +370,15 @@ impl<'a, O> Coordinator<'a, O> {
     /// The event at `at` of `buffer`; `None` if it is not there in full.
     pub(super) fn cut<'b>(&self, buffer: &'b [u8], at: usize) -> Result<Option<RawEvent<'b>>, Halt> {
         let Some(rest) = buffer.get(at..) else { return Ok(None) };
-        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let Some(header) = self.header(rest) else { return Ok(None) };
         let size = self.event_size(&header, at)?;
         Ok(rest.get(..size).map(|bytes| RawEvent { header, bytes }))
+    }
+
+    /// The header at the beginning of `bytes`, its type named as released servers number them.
+    pub(super) fn header(&self, bytes: &[u8]) -> Option<EventHeader> {
+        let header = EventHeader::read(bytes)?;
+        Some(EventHeader { event_type: self.format.event_type(header.event_type), ..header })
     }
 
     /// The event's size, if it is a possible one.
@@ -400,6 +414,9 @@ impl<'a, O> Coordinator<'a, O> {
                 self.plans.abandoned(&at).map_err(|error| self.catalog_error(error, self.framed))?;
             }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
+        }
+        if !self.done_before(&self.source) {
+            self.ignored.see(&raw.header, &self.source.at(before));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
@@ -449,6 +466,10 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(_) => {}
                 Err(error) => return Err(self.event_error(at, &error)),
             },
+            // Found out here, before the bytes after them are taken for events.
+            EventType::MARIA_START_ENCRYPTION | EventType::START_V3 => {
+                event::parse(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+            }
             EventType::TABLE_MAP if !self.passing_over() => {
                 let plan = self.resolve(raw, body).map_err(|error| error.at(self.place(at)))?;
                 self.maps.push((at.into(), plan));
@@ -555,6 +576,9 @@ impl<'a, O> Coordinator<'a, O> {
             Event::TableMap(map) => map,
             _ => return Err(Unresolved::NoTableMap),
         };
+        if !map.describes_columns() {
+            return Err(Unresolved::Undescribed);
+        }
         let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
         let standing = Standing { boundary, position: &self.source };
         self.plans.resolve(&map, body, standing).map_err(|error| Unresolved::Table {
@@ -604,13 +628,15 @@ impl<'a, O> Coordinator<'a, O> {
                     open_maps: Plans::default(),
                     end: self.complete.clone(),
                     row_count: None,
+                    ignored: self.ignored.take(),
                     inside: None,
                 })?;
             }
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            self.dispatch.progress(self.complete.clone())?;
+            let counts = Counts { ignored: self.ignored.take(), ..Counts::default() };
+            self.dispatch.progress(self.complete.clone(), counts)?;
         }
         Ok(())
     }
