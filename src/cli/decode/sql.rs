@@ -14,6 +14,9 @@ pub(super) struct SqlArgs {
     /// With --format sql: transactions keep their GTIDs (the client must be allowed to set them).
     #[arg(long)]
     preserve_gtids: bool,
+    /// With --format sql: where files go that logged LOAD DATA statements read.
+    #[arg(long, value_name = "DIR")]
+    load_dir: Option<PathBuf>,
     /// With --format sql and flashback: leaves out the checks that each changed row was there.
     #[arg(long)]
     unchecked: bool,
@@ -34,6 +37,7 @@ impl SqlArgs {
         let (sql, flashback) = (format == Format::Sql, format == Format::Flashback);
         for (given, fits, name, formats) in [
             (self.preserve_gtids, sql, "--preserve-gtids", "sql"),
+            (self.load_dir.is_some(), sql, "--load-dir", "sql"),
             (self.unchecked, sql || flashback, "--unchecked", "sql or flashback"),
             (self.by_key, flashback, "--by-key", "flashback"),
             (self.single_transaction, flashback, "--single-transaction", "flashback"),
@@ -50,8 +54,9 @@ impl SqlArgs {
 impl Decode {
     /// A script that replays the log. One that ends early says so, and rolls back what is open.
     pub(super) fn print_sql(&self) -> anyhow::Result<()> {
-        let SqlArgs { preserve_gtids, unchecked, .. } = self.sql;
-        let mut sink = SqlSink::stdout(SqlOptions { preserve_gtids, unchecked });
+        let SqlArgs { preserve_gtids, unchecked, ref load_dir, .. } = self.sql;
+        let load_dir = load_dir.clone();
+        let mut sink = SqlSink::stdout(SqlOptions { preserve_gtids, unchecked, load_dir });
         let result = self.bring_to(&mut sink);
         let finished = sink.finish(result.is_ok());
         result?;

@@ -9,6 +9,7 @@
 //! it does not know. Manual: "mysql Client Commands", "Point-in-Time Recovery".
 
 mod flashback;
+mod load;
 mod output;
 mod render;
 mod script;
@@ -31,6 +32,8 @@ pub struct SqlOptions {
     pub preserve_gtids: bool,
     /// Nothing checks that rows were there.
     pub unchecked: bool,
+    /// Where files go that logged LOAD DATA statements read; they stop the decoder if `None`.
+    pub load_dir: Option<PathBuf>,
 }
 
 /// How `flashback` is written.

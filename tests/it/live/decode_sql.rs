@@ -35,7 +35,8 @@ fn script(source: &Server, first: u32, dir: &Path, args: &[&str]) -> PathBuf {
 }
 
 fn decode(files: &[PathBuf], dir: &Path, args: &[&str]) -> (PathBuf, Output) {
-    let path = dir.join(format!("{}.sql", args.join("").replace(['-', '/'], "")));
+    let name: String = args.concat().chars().filter(char::is_ascii_alphanumeric).collect();
+    let path = dir.join(format!("{name}.sql"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_replicate"));
     command.arg("decode").args(args).args(files).env_remove("RUST_LOG").stdin(Stdio::null());
     let output = command.stdout(File::create(&path).unwrap()).stderr(Stdio::piped()).output().unwrap();
@@ -65,7 +66,9 @@ fn try_feed(server: &Server, script: &Path) -> Output {
     };
     let version = std::env::var(variable).unwrap_or_else(|_| version.to_owned());
     let mut client = Command::new(home.join(format!("{family}-{version}/bin/{family}")));
-    client.args(["--no-defaults", "--binary-mode", "--max-allowed-packet=64M", "-uroot", "-S"]).arg(server.socket());
+    client
+        .args(["--no-defaults", "--binary-mode", "--local-infile=1", "--max-allowed-packet=64M", "-uroot", "-S"])
+        .arg(server.socket());
     client.stdin(File::open(script).unwrap()).output().unwrap()
 }
 
@@ -435,6 +438,32 @@ fn mysql_documents_that_were_changed_in_part_are_replayed_and_undone() {
 }
 
 on_each_flavor! {
+    fn files_that_statements_load_are_kept_beside_the_script(flavor) {
+        let options = ["--binlog-row-metadata=FULL", "--local-infile=ON", "--secure-file-priv="];
+        let (source, target) =
+            (Server::start(flavor, &options), Server::start(flavor, &["--server-id=2", "--local-infile=ON"]));
+        let dir = tempfile::tempdir().unwrap();
+        let rows: String = (0..40_000).map(|n| format!("{n}\tit's; line {n}\n")).collect();
+        let file = dir.path().join("rows.tsv");
+        std::fs::write(&file, rows).unwrap();
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        source.exec(&format!(
+            "CREATE DATABASE d; USE d; SET SESSION binlog_format = 'STATEMENT'; CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40)); \
+             INSERT INTO t VALUES (5, 'old'); BEGIN; LOAD DATA INFILE '{0}' REPLACE INTO TABLE t; UPDATE t SET v = 'x' WHERE id = 7; \
+             COMMIT; CREATE TABLE u LIKE t; LOAD DATA INFILE '{0}' INTO TABLE u (id, @v) SET v = UPPER(@v)",
+            file.display()
+        ));
+        refuses(&source, 1, &["--format", "sql"], &["LOAD DATA", "--load-dir", "mysql-bin.000001:"]);
+        let blocks = dir.path().join("bl'ocks");
+        std::fs::create_dir(&blocks).unwrap();
+        let path = script(&source, 1, dir.path(), &["--format", "sql", "--load-dir", blocks.to_str().unwrap()]);
+        feed(&target, &path);
+        let same = compare_tables(&source, &target, &["d"]);
+        same.assert_same();
+        assert_eq!((same.rows, std::fs::read_dir(&blocks).unwrap().count()), (80_000, 2));
+        refuses(&source, 1, &["--format", "flashback"], &["CREATE DATABASE"]);
+    }
+
     fn transactions_keep_their_gtids_if_wanted(flavor) {
         let options: &[&str] = match flavor {
             Flavor::MySql => &["--binlog-row-metadata=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"],
@@ -453,4 +482,27 @@ on_each_flavor! {
         assert_eq!(source.query_one(all), target.query_one(all));
         assert_eq!(target.query_one("SELECT GROUP_CONCAT(id ORDER BY id) FROM d.t"), "1,2,30");
     }
+}
+
+#[test]
+fn mysql_prepared_transactions_are_replayed_as_such() {
+    let (source, target) = (
+        Server::start(Flavor::MySql, &["--binlog-row-metadata=FULL"]),
+        Server::start(Flavor::MySql, &["--server-id=2"]),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    source.exec("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v INT)");
+    for (name, end) in [("'a'", "COMMIT"), ("'b;','\\''", "ROLLBACK"), ("x'00ff','q',7", "COMMIT")] {
+        let id = name.len();
+        source.exec(&format!(
+            "XA START {name}; INSERT INTO d.t VALUES ({id}, 1); UPDATE d.t SET v = 2; XA END {name}; XA PREPARE {name}"
+        ));
+        source.exec(&format!("INSERT INTO d.t VALUES ({id} + 100, 1); XA {end} {name}"));
+    }
+    source.exec("XA START 'one'; INSERT INTO d.t VALUES (50, 1); XA END 'one'; XA COMMIT 'one' ONE PHASE");
+    let path = script(&source, 1, dir.path(), &["--format", "sql"]);
+    feed(&target, &path);
+    compare_tables(&source, &target, &["d"]).assert_same();
+    assert_eq!(target.query_one("SELECT COUNT(*) FROM d.t"), "6");
+    assert!(target.query("XA RECOVER").is_empty());
 }
