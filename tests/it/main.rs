@@ -7,4 +7,6 @@ mod corpus;
 mod docs;
 mod fixtures;
 mod live;
+mod malformed;
 mod oracle;
+mod payload;

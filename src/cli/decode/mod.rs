@@ -19,6 +19,7 @@ use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
 use crate::pipeline::{ApplyError, applier};
+use crate::row::GeometryForm;
 use crate::sink::json::JsonSink;
 use crate::sink::{Sink, SinkError};
 
@@ -39,6 +40,10 @@ pub(super) struct Decode {
     json: bool,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// How JSON shows spatial values; wkb is in base64.
+    #[arg(long, value_name = "FORM", value_parser = clap::builder::PossibleValuesParser::new(GeometryForm::NAMES),
+          default_value = "wkt")]
+    geometry: String,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -57,6 +62,10 @@ impl Decode {
             Format::Events => self.list(),
             Format::Sql => self.print_sql(),
             Format::Flashback => self.print_flashback(),
+            Format::Json => {
+                let geometry = GeometryForm::parse(&self.geometry).unwrap_or_default();
+                self.bring_to(&mut JsonSink::stdout().geometry(geometry))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ pub mod harness;
 mod bad_input;
 mod channel;
 mod charsets;
+mod compression;
 mod crash;
 mod decode_sql;
 mod decoding;

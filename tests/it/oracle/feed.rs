@@ -103,7 +103,7 @@ fn agree(ours: &Value, theirs: &TextValue) -> Option<bool> {
             let mut said = text.split([' ', '(', ')']).filter(|part| !part.is_empty());
             Some(said.any(|said| said == number))
         }
-        "YEAR" => Some(ours.to_string() == if text == "1900" { "0" } else { text }),
+        "YEAR" => Some(ours.as_u64()? == text.parse::<u64>().ok().filter(|year| *year != 1900).unwrap_or(0)),
         "DECIMAL" => Some(ours.as_str()? == text),
         "DOUBLE" => Some(ours.as_f64()? == text.parse::<f64>().ok()?),
         "FLOAT" => Some(super::ours::general(f64::from(ours.as_f64()? as f32), 6) == text.trim()),

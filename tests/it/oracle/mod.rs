@@ -111,11 +111,14 @@ struct OurRow {
     images: [Vec<(usize, OurValue)>; 2],
 }
 
+/// Whether the tool's text is the value.
+type IsSame = Box<dyn Fn(&[u8]) -> bool>;
+
 struct OurValue {
     words: Option<Vec<u8>>,
     /// How it looks to a person.
     debug: String,
-    is_same: Box<dyn Fn(&[u8]) -> bool>,
+    is_same: IsSame,
 }
 
 fn our_values(plan: &TablePlan, cells: &[Cell], event: &RowsEvent<'_>, maria: bool) -> Vec<(usize, OurValue)> {
