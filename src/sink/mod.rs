@@ -7,6 +7,7 @@
 pub mod json;
 pub mod mysql;
 pub mod null;
+pub mod sql;
 
 use crate::binlog::event::{IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
 use crate::change::TransactionMeta;
