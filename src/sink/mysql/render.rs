@@ -364,6 +364,7 @@ impl MysqlRenderer {
             Some([at]) if !whole => target.columns.get(*at).zip(before.get(*at)),
             _ => None,
         };
+        let single = single.filter(|(column, cell)| !column.is_no_text(**cell, event.rows));
         let joint = if let Some((column, cell)) = single {
             prefix.extend_from_slice(&column.name);
             prefix.extend_from_slice(b" IN (");
