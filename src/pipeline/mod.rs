@@ -17,6 +17,7 @@ pub mod coordinator;
 pub mod decode;
 pub mod dispatch;
 pub mod error;
+mod ignored;
 pub mod input;
 mod large;
 pub mod listing;

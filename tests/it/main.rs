@@ -10,3 +10,4 @@ mod fuzz_seeds;
 mod live;
 mod malformed;
 mod oracle;
+mod payload;

@@ -131,7 +131,7 @@ fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends `x'..'`.
-pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::sink) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len().saturating_mul(2));
     out.extend_from_slice(b"x'");

@@ -157,13 +157,34 @@ impl<'a> Target<'a> {
         for (at, (column, cell)) in self.columns.iter().zip(image).enumerate() {
             // A key says which row it is; in a text its collation may hide a difference.
             let said = key.contains(&at) && column.def.charset.is_none();
-            if !matches!(cell, Cell::Absent) && !column.def.generated && !said {
+            if !matches!(cell, Cell::Absent | Cell::JsonDiff { .. }) && !column.def.generated && !said {
                 and(out);
                 self.same(out, column, *cell, rows)?;
             }
         }
         if first {
             return Err(refused(format!("the row image of {} has no column to find the row by", self.display)));
+        }
+        Ok(())
+    }
+
+    /// Appends, after ` AND `, that documents of which `image` has the changes only are those of `old` with the changes.
+    pub(super) fn documents_are(
+        &self,
+        out: &mut Vec<u8>,
+        image: &[Cell],
+        old: &[Cell],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        for ((column, cell), old) in self.columns.iter().zip(image).zip(old) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                let mut document = Vec::new();
+                self.value(&mut document, column, *old, rows)?;
+                out.extend_from_slice(b" AND ");
+                out.extend_from_slice(&column.name);
+                out.extend_from_slice(b"<=>");
+                json_diff::value(out, &document, diffs)?;
+            }
         }
         Ok(())
     }
