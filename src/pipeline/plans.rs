@@ -127,7 +127,8 @@ impl PlanCache {
 
 /// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
 fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
-    let unfit = |error: crate::row::PlanError, hint: Option<String>| ResolveError::Unfit { what: error.to_string(), hint };
+    let unfit =
+        |error: crate::row::PlanError, hint: Option<String>| ResolveError::Unfit { what: error.to_string(), hint };
     if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
         && let TableState::Is(def) = tables.get(database, table)
     {

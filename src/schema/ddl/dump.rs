@@ -6,9 +6,9 @@
 
 use super::cursor::{Cursor, tokens};
 use super::token::Token;
-use super::{Change, DdlContext, Known, TableState, changes, mode};
+use super::{Change, DatabaseState, DdlContext, Known, TableState, changes, mode};
 use crate::disposition::Disposition;
-use crate::schema::{TableDef, Tables, TextDefault};
+use crate::schema::{TableDef, Tables};
 
 /// A file of definitions is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +88,8 @@ impl Known for All<'_> {
         }
     }
 
-    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
-        self.0.database_text(database)
+    fn database(&mut self, database: &str) -> DatabaseState {
+        self.0.database(database)
     }
 }
 
