@@ -105,7 +105,7 @@ impl Reader {
         let mut cursor = Cursor::new(&words);
         if cursor.word("USE") {
             self.database = cursor.name().ok_or_else(|| "USE names no database".to_owned())?;
-            return Ok(());
+            return if cursor.at_end() { Ok(()) } else { Err("more than a name stands behind USE".to_owned()) };
         }
         if cursor.word("SET") {
             self.set(&mut cursor);
@@ -182,6 +182,15 @@ impl<'a> Pieces<'a> {
                 return None;
             }
             let line = rest.lines().next().unwrap_or_default();
+            if line.starts_with('#') || is_comment(line) {
+                self.at = self.at.saturating_add(line.len());
+                continue;
+            }
+            if rest.starts_with("/*") && !rest.starts_with("/*!") && !rest.starts_with("/*M!") {
+                let len = rest.find("*/").map_or(rest.len(), |at| at.saturating_add(2));
+                self.at = self.at.saturating_add(len);
+                continue;
+            }
             let mut words = line.split_ascii_whitespace();
             if words.next().is_some_and(|word| word.eq_ignore_ascii_case("DELIMITER")) {
                 if let Some(delimiter) = words.next() {
