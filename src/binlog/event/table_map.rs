@@ -32,6 +32,7 @@ pub(super) fn parse<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<TableMap
             column_meta: nothing,
             null_bitmap: nothing,
             optional: nothing,
+            mariadb: false,
         });
     }
     let (i, column_meta) = wire::lenenc_bytes("metadata")(i)?;
