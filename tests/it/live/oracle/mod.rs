@@ -106,9 +106,16 @@ impl Oracle {
                     self.session.exec(&format!(
                         "SET GLOBAL binlog_row_metadata = {metadata}; SET SESSION binlog_row_image = {image}"
                     ));
-                    if self.flavor == Flavor::MySql {
-                        self.session.exec(&format!("SET SESSION binlog_row_value_options = '{partial}'"));
-                    }
+                    // Compressed and not, over the rounds with every other option.
+                    let compressed = u8::from(self.random.random::<bool>());
+                    self.session.exec(&match self.flavor {
+                        Flavor::MySql => format!(
+                            "SET SESSION binlog_row_value_options = '{partial}', binlog_transaction_compression = {compressed}"
+                        ),
+                        Flavor::MariaDb => {
+                            format!("SET GLOBAL log_bin_compress_min_len = 10, GLOBAL log_bin_compress = {compressed}")
+                        }
+                    });
                     self.table(image, full_metadata);
                 }
             }
