@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -14,7 +15,8 @@ use super::error::Failure;
 use crate::options::ChannelOptions;
 use crate::position::LogPosition;
 use crate::schema::TableDef;
-use crate::store::{ChannelRecord, SchemaVersion, State, Subject};
+use crate::schema::ddl::read_dump;
+use crate::store::{ChannelRecord, Origin, SchemaVersion, State, Subject};
 
 /// Shows, states or forgets what a channel's tables looked like.
 ///
@@ -140,31 +142,31 @@ impl Show {
             let failure = Failure::new(format!("nothing is known of {database}.{table}"));
             return Err(failure.hint("definitions are learned when the first change of a table comes").into());
         }
-        super::print(&self.text(&versions))
+        super::print(&text(&versions, self.table.is_some()))
     }
+}
 
-    fn text(&self, versions: &[SchemaVersion]) -> String {
-        let mut text = String::new();
-        for version in versions {
-            let Subject::Table(database, table) = &version.subject else { continue };
-            let what = match &version.state {
-                State::Table(def) => format!("{} columns", def.columns.len()),
-                State::Collation(_) => continue,
-                State::Gone => "dropped".to_owned(),
-                State::Unknown => "not known".to_owned(),
-            };
-            text.push_str(&format!(
-                "{database}.{table}  {what}  since {}  from {}\n",
-                version.position, version.origin
-            ));
-            if let (Some(_), State::Table(def)) = (&self.table, &version.state) {
-                for column in &def.columns {
-                    text.push_str(&format!("    {}  {}\n", column.name, column.column_type));
-                }
-            }
+fn text(versions: &[SchemaVersion], with_columns: bool) -> String {
+    let mut text = String::new();
+    for version in versions {
+        let Subject::Table(database, table) = &version.subject else { continue };
+        let (position, origin) = (&version.position, version.origin);
+        let columns = match &version.state {
+            State::Table(def) => def.columns.as_slice(),
+            _ => &[],
+        };
+        let what = match &version.state {
+            State::Gone => "dropped".to_owned(),
+            State::Unknown | State::Text(_) => "not known".to_owned(),
+            State::Table(_) if columns.len() == 1 => "1 column".to_owned(),
+            State::Table(_) => format!("{} columns", columns.len()),
+        };
+        text.push_str(&format!("{database}.{table}  {what}  since {position}  from {origin}\n"));
+        for column in columns.iter().filter(|_| with_columns) {
+            text.push_str(&format!("    {}  {}\n", column.name, column.column_type));
         }
-        text
     }
+    text
 }
 
 fn to_json(version: &SchemaVersion) -> Value {
@@ -175,7 +177,7 @@ fn to_json(version: &SchemaVersion) -> Value {
     let (state, columns) = match &version.state {
         State::Table(def) => ("known", Some(columns(def))),
         State::Gone => ("dropped", None),
-        State::Collation(_) | State::Unknown => ("unknown", None),
+        State::Text(_) | State::Unknown => ("unknown", None),
     };
     json!({
         "database": database,
@@ -195,12 +197,20 @@ impl Import {
     fn run(&self, global: &Global) -> anyhow::Result<()> {
         let (channel, record) = Channel::open_existing(global)?;
         let _lock = channel.lock()?;
-        let text = read(&self.file)?;
+        let defs = read_dump(&read(&self.file)?, self.database.as_deref()).map_err(|error| {
+            Failure::new(format!("{}: {error}", self.file.display())).hint(
+                "nothing was imported; the file is to hold CREATE TABLE statements, as mysqldump --no-data writes them",
+            )
+        })?;
+        if defs.is_empty() {
+            return Err(Failure::new(format!("{} defines no tables", self.file.display())).into());
+        }
         let position = self.position(&channel, &record)?;
         let source = source_of(&record);
         let lower = channel.store.lower_case_names(&channel.name, &source)?.unwrap_or(false);
-        let _ = (text, position, lower);
-        Ok(())
+        let versions: Vec<SchemaVersion> = defs.into_iter().map(|def| version(def, &position, lower)).collect();
+        channel.store.import_schema(&channel.name, &source, &versions)?;
+        super::print(&text(&versions, false))
     }
 
     fn position(&self, channel: &Channel, record: &ChannelRecord) -> anyhow::Result<LogPosition> {
@@ -218,16 +228,23 @@ impl Import {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    let bytes = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-        bytes
-    } else {
-        fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
-    };
-    // Values may be in any character set; definitions of a dump are UTF-8.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+fn version(def: TableDef, position: &LogPosition, lower: bool) -> SchemaVersion {
+    let name = |name: &str| if lower { name.to_lowercase() } else { name.to_owned() };
+    SchemaVersion {
+        subject: Subject::Table(name(&def.database), name(&def.table)),
+        position: position.clone(),
+        state: State::Table(Arc::new(def)),
+        origin: Origin::Import,
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Ok(bytes)
 }
 
 impl Refresh {

@@ -14,8 +14,8 @@ use super::error::{ApplyError, Place};
 use super::ignored::Ignored;
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
-use super::tracker::At as Standing;
-use crate::binlog::compressed::Inflater;
+use super::tracker::Spot;
+use crate::binlog::compressed::with_query;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
 use crate::binlog::payload::Unpacker;
@@ -122,15 +122,20 @@ enum Framed {
     Apart,
 }
 
-/// Why a table map has no plan.
+/// Why a table map has no plan, or a statement cannot be followed.
 pub(super) enum Unresolved {
     Event(EventError),
     NoTableMap,
     Undescribed,
-    Table { table: String, error: ResolveError },
+    Table { table: Option<String>, error: ResolveError },
 }
 
 impl Unresolved {
+    /// What is known of tables cannot be kept.
+    pub(super) fn failed(error: SinkError) -> Self {
+        Self::Table { table: None, error: ResolveError::Catalog(error) }
+    }
+
     /// Says where.
     pub(super) fn at(self, place: Place) -> Halt {
         let undecodable = |what, place, hint| ApplyError::Undecodable { what, place: Box::new(place), hint };
@@ -141,19 +146,14 @@ impl Unresolved {
                 let hint = event::stop_hint(EventType::WRITE_ROWS_V0).to_owned();
                 undecodable("a table map does not describe its columns".to_owned(), place, Some(hint))
             }
-            Self::Table { table, error } => return error.at(Place { table: Some(table), ..place }),
-        })
-    }
-}
-
-impl ResolveError {
-    /// Says where.
-    fn at(self, place: Place) -> Halt {
-        let place = Box::new(place);
-        Halt::Error(match self {
-            Self::Unfit { what, hint } => ApplyError::Undecodable { what, place, hint },
-            Self::Names { what, hint } => ApplyError::Names { what, place, hint },
-            Self::Catalog(error) => ApplyError::Sink { error, place: Some(place) },
+            Self::Table { table, error } => {
+                let place = Place { table, ..place };
+                match error {
+                    ResolveError::Unfit { what, hint } => undecodable(what, place, hint),
+                    ResolveError::Names { what, hint } => ApplyError::Names { what, place: Box::new(place), hint },
+                    ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(Box::new(place)) },
+                }
+            }
         })
     }
 }
@@ -411,7 +411,7 @@ impl<'a, O> Coordinator<'a, O> {
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
             if self.open.take().is_some_and(|open| open.changes_schema) {
                 let at = self.source.clone();
-                self.plans.abandoned(&at).map_err(|error| self.catalog_error(error, self.framed))?;
+                self.plans.abandoned(&at).map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))?;
             }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
@@ -476,7 +476,7 @@ impl<'a, O> Coordinator<'a, O> {
             }
             kind if kind.is_query() => {
                 let format = Arc::clone(&self.format);
-                let changes = self.look_at_statement(raw, &format, &self.place(at))?;
+                let changes = self.statement(raw, &format).map_err(|error| error.at(self.place(at)))?;
                 if let Some(open) = &mut self.open {
                     open.changes_schema |= changes;
                 }
@@ -491,24 +491,16 @@ impl<'a, O> Coordinator<'a, O> {
         Ok(())
     }
 
-    /// Whether a statement may change tables. Where it does, their definitions follow it.
-    pub(super) fn look_at_statement(
-        &mut self,
-        raw: &RawEvent<'_>,
-        format: &FormatDescription,
-        place: &Place,
-    ) -> Result<bool, Halt> {
-        let changes = changes_schema(raw, format).map_err(|error| ApplyError::event(&error, place.clone()))?;
-        if changes && self.plans.follows_statements() && !self.done_before(&self.source) {
-            let mut inflater = Inflater::default();
-            let packed = raw.header.event_type.is_compressed();
-            let parsed = if packed { inflater.parse(raw, format) } else { event::parse(raw, format) };
-            let event = parsed.map_err(|error| ApplyError::event(&error, place.clone()))?;
-            if let Event::Query(query) = event {
-                let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
-                let standing = Standing { boundary, position: &self.source };
-                let followed = self.plans.statement(&query, &format.server_version, standing);
-                followed.map_err(|error| error.at(place.clone()))?;
+    /// Whether a statement may change tables. What is known of them follows it.
+    pub(super) fn statement(&mut self, raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, Unresolved> {
+        let changes = changes_schema(raw, format).map_err(Unresolved::Event)?;
+        if changes && self.plans.follows_log() && !self.done_before(&self.source) {
+            let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+            let spot = Spot { boundary, position: &self.source };
+            let version = &self.format.server_version;
+            let followed = with_query(raw, format, |query| self.plans.statement(query, version, spot));
+            if let Some(Err(error)) = followed.map_err(Unresolved::Event)? {
+                return Err(Unresolved::Table { table: None, error });
             }
         }
         Ok(changes)
@@ -580,9 +572,9 @@ impl<'a, O> Coordinator<'a, O> {
             return Err(Unresolved::Undescribed);
         }
         let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
-        let standing = Standing { boundary, position: &self.source };
-        self.plans.resolve(&map, body, standing).map_err(|error| Unresolved::Table {
-            table: format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table)),
+        let spot = Spot { boundary, position: &self.source };
+        self.plans.resolve(&map, body, spot).map_err(|error| Unresolved::Table {
+            table: Some(format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table))),
             error,
         })
     }
@@ -643,11 +635,7 @@ impl<'a, O> Coordinator<'a, O> {
 
     /// What was learned about tables is durable before any checkpoint behind it.
     pub(super) fn keep_definitions(&mut self) -> Result<(), Halt> {
-        self.plans.flush().map_err(|error| self.catalog_error(error, self.framed))
-    }
-
-    fn catalog_error(&self, error: SinkError, at: usize) -> Halt {
-        ResolveError::from(error).at(self.place(at))
+        self.plans.flush().map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))
     }
 
     /// Records that the sequencer was told about everything complete.

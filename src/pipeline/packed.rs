@@ -124,7 +124,7 @@ impl<O> Coordinator<'_, O> {
                     self.maps.push((here, plan));
                 }
                 kind if kind.is_query() => {
-                    let changes = self.look_at_statement(&raw, &format, &self.place(here))?;
+                    let changes = self.statement(&raw, &format).map_err(|error| error.at(self.place(here)))?;
                     if let Some(open) = &mut self.open {
                         open.changes_schema |= changes;
                     }
@@ -264,7 +264,7 @@ impl<O> Coordinator<'_, O> {
             if event_type.is_query() {
                 let raw = RawEvent { header, bytes: &bytes };
                 let format = Arc::clone(&self.plain_format);
-                changes |= self.look_at_statement(&raw, &format, &packed.inside(offset))?;
+                changes |= self.statement(&raw, &format).map_err(|error| error.at(packed.inside(offset)))?;
             }
             offset = offset.saturating_add(u64::from(size));
         }

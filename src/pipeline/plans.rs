@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::tracker::{At, SchemaTracker};
+use super::tracker::{SchemaTracker, Spot};
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
+use crate::schema::Tables;
+use crate::schema::ddl::{DdlContext, TableState};
 use crate::sink::{Catalog, SinkError};
 
 /// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
@@ -21,6 +23,13 @@ pub enum Names {
     Source(Box<SchemaTracker>),
     /// From the target's catalog, for all: it is what changes are applied to.
     Target(Box<dyn Catalog>),
+    /// From definitions that the log's own statements move along. A table that is not known has no names.
+    Log {
+        /// The definitions at the position that is read.
+        tables: Box<Tables>,
+        /// They were given for this log, and so must fit it.
+        given: bool,
+    },
 }
 
 /// Why a table map has no plan.
@@ -72,10 +81,10 @@ impl PlanCache {
         matches!(self.names, Names::Target(_))
     }
 
-    /// Whether names come from what statements in the log make of tables.
+    /// Whether statements are to be followed.
     #[must_use]
-    pub fn follows_statements(&self) -> bool {
-        matches!(self.names, Names::Source(_))
+    pub fn follows_log(&self) -> bool {
+        matches!(self.names, Names::Source(_) | Names::Log { .. })
     }
 
     /// Whether some table was read without knowing its column names.
@@ -97,7 +106,7 @@ impl PlanCache {
         &mut self,
         map: &TableMapEvent<'_>,
         body: &[u8],
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<Arc<TablePlan>, ResolveError> {
         if let Some(known) = self.known.get(&map.table_id)
             && known.body == body
@@ -117,10 +126,18 @@ impl PlanCache {
     ///
     /// # Errors
     /// When what is needed to understand it cannot be had.
-    pub fn statement(&mut self, query: &QueryEvent<'_>, server_version: &str, at: At<'_>) -> Result<(), ResolveError> {
-        if let Names::Source(tracker) = &mut self.names
-            && tracker.statement(query, server_version, at)?
-        {
+    pub fn statement(
+        &mut self,
+        query: &QueryEvent<'_>,
+        server_version: &str,
+        at: Spot<'_>,
+    ) -> Result<(), ResolveError> {
+        let changed = match &mut self.names {
+            Names::Source(tracker) => tracker.statement(query, server_version, at)?,
+            Names::Log { tables, .. } => follow(tables, query, server_version),
+            Names::None | Names::Target(_) => false,
+        };
+        if changed {
             self.known.clear();
         }
         Ok(())
@@ -134,6 +151,10 @@ impl PlanCache {
         self.known.clear();
         match &mut self.names {
             Names::Source(tracker) => tracker.abandoned(position),
+            Names::Log { tables, .. } => {
+                tables.forget();
+                Ok(())
+            }
             Names::None | Names::Target(_) => Ok(()),
         }
     }
@@ -145,20 +166,58 @@ impl PlanCache {
     pub fn flush(&mut self) -> Result<(), SinkError> {
         match &mut self.names {
             Names::Source(tracker) => tracker.flush(),
-            Names::None | Names::Target(_) => Ok(()),
+            Names::None | Names::Target(_) | Names::Log { .. } => Ok(()),
         }
     }
 
-    fn compile(&mut self, map: &TableMapEvent<'_>, at: At<'_>) -> Result<TablePlan, ResolveError> {
+    fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
             Names::Source(_) if crate::row::has_full_names(map) => None,
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
+            Names::Log { .. } if crate::row::has_full_names(map) => None,
+            Names::Log { tables, given } => return followed(tables, *given, map),
         };
         TablePlan::compile(map, def)
             .map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
     }
+}
+
+/// Moves definitions along with a statement of the log. True if they may be others now.
+fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> bool {
+    if !query.session.takes_effect() {
+        return false;
+    }
+    match DdlContext::of_query(query, server_version, false) {
+        Some(context) => tables.apply(query.statement, &context),
+        None => tables.forget(),
+    }
+    true
+}
+
+/// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
+fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+    let unfit =
+        |error: crate::row::PlanError, hint: Option<String>| ResolveError::Unfit { what: error.to_string(), hint };
+    if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
+        && let TableState::Is(def) = tables.get(database, table)
+    {
+        match TablePlan::compile(map, Some(def)) {
+            Ok(plan) => return Ok(plan),
+            Err(error) if given => {
+                let hint = "--schema must hold the tables as they were where the first file begins; what the log \
+                            itself changes is followed from there"
+                    .to_owned();
+                return Err(unfit(error, Some(hint)));
+            }
+            Err(_) => tables.set(database, table, TableState::Unknown),
+        }
+    }
+    TablePlan::compile(map, None).map_err(|error| {
+        let hint = error.hint();
+        unfit(error, hint)
+    })
 }
 
 fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<crate::schema::TableDef>, ResolveError> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::binlog::EventType;
-use crate::binlog::event::{self, Event};
+use crate::binlog::compressed::with_query;
 use crate::position::LogPosition;
 use crate::relay::{Passed, Reached, RelayError, RelayLog};
 use crate::schema::ddl::{DdlContext, Touches, touches};
@@ -31,7 +31,7 @@ pub(super) struct Touching {
 pub(super) enum Sought<'a> {
     /// Changes of a table.
     Table(&'a str, &'a str),
-    /// Changes of a database's default collation.
+    /// Changes of a database's default character set and collation.
     Collation(&'a str),
 }
 
@@ -143,22 +143,29 @@ impl Ahead {
     }
 }
 
+/// Payloads of compressed transactions are passed: MySQL packs transactions of rows only. At most the `CREATE TABLE` of
+/// a `CREATE TABLE ... SELECT` could be among them, and of a table that is there now, its end is seen before that.
 fn is_wanted(kind: EventType) -> bool {
-    kind == EventType::QUERY || kind == EventType::MARIA_QUERY_COMPRESSED || kind == EventType::TRANSACTION_PAYLOAD
+    kind.is_query()
 }
 
 fn look_at(passed: &Passed<'_>, lower_case_names: bool) -> Option<Touching> {
-    let touching = |what, words| Some(Touching { position: passed.end.clone(), words, what });
-    match event::parse(&passed.raw, passed.format) {
-        Ok(Event::Query(query)) if !query.session.takes_effect() => None,
-        Ok(Event::Query(query)) => {
-            let context = DdlContext::of_query(&query, &passed.format.server_version, lower_case_names);
-            match context.map_or(Touches::Anything, |context| touches(query.statement, &context)) {
-                Touches::Nothing => None,
-                what => touching(what, first_words(query.statement)),
-            }
+    let Passed { raw, end, format } = passed;
+    let looked = with_query(raw, format, |query| {
+        if !query.session.takes_effect() {
+            return (Touches::Nothing, String::new());
         }
-        _ => touching(Touches::Anything, "a statement that cannot be read".to_owned()),
+        let context = DdlContext::of_query(query, &format.server_version, lower_case_names);
+        let what = context.map_or(Touches::Anything, |context| touches(query.statement, &context));
+        (what, first_words(query.statement))
+    });
+    match looked {
+        Ok(Some((Touches::Nothing, _))) => None,
+        Ok(Some((what, words))) => Some(Touching { position: end.clone(), words, what }),
+        Ok(None) | Err(_) => {
+            let words = "a statement that cannot be read".to_owned();
+            Some(Touching { position: end.clone(), words, what: Touches::Anything })
+        }
     }
 }
 

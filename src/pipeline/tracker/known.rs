@@ -1,16 +1,19 @@
 //! What a statement may ask about the tables before it.
 
+use std::sync::Arc;
+
 use super::ahead::Sought;
 use super::history::Until;
-use super::{At, SchemaTracker, not_looked, not_stored};
+use super::{SchemaTracker, Spot, not_looked, not_stored};
 use crate::pipeline::plans::ResolveError;
+use crate::schema::TextDefault;
 use crate::schema::ddl::{Known, TableState, Touches};
 use crate::store::{Origin, SchemaVersion, State, Subject};
 
 /// Definitions as they are before the statement at a position.
 pub(super) struct KnownAt<'a> {
     tracker: &'a mut SchemaTracker,
-    at: At<'a>,
+    at: Spot<'a>,
     /// What the statement itself touches: about that, the catalog can say nothing that held before.
     touches: Touches,
     /// The first failure. The answers after it mean nothing.
@@ -18,7 +21,7 @@ pub(super) struct KnownAt<'a> {
 }
 
 impl<'a> KnownAt<'a> {
-    pub(super) fn new(tracker: &'a mut SchemaTracker, at: At<'a>, touches: Touches) -> Self {
+    pub(super) fn new(tracker: &'a mut SchemaTracker, at: Spot<'a>, touches: Touches) -> Self {
         Self { tracker, at, touches, error: None }
     }
 
@@ -41,40 +44,35 @@ impl<'a> KnownAt<'a> {
             return Ok(TableState::Unknown);
         }
         // `CREATE TABLE ... LIKE` a table of which no change was seen yet.
-        match self.tracker.ask(database, table, self.at) {
-            Ok(def) => {
-                let state = State::Table(def.clone());
-                let version =
-                    SchemaVersion { subject, position: self.at.position.clone(), state, origin: Origin::Catalog };
-                self.tracker.history.record(version).map_err(not_stored)?;
-                Ok(TableState::Is(def))
-            }
-            Err(ResolveError::Names { .. }) => Ok(TableState::Unknown),
-            Err(error) => Err(error),
-        }
+        let Some(def) = self.tracker.try_to_ask(database, table, self.at)? else { return Ok(TableState::Unknown) };
+        let (position, state) = (self.at.position.clone(), State::Table(Arc::clone(&def)));
+        let version = SchemaVersion { subject, position, state, origin: Origin::Catalog };
+        self.tracker.history.record(version).map_err(not_stored)?;
+        Ok(TableState::Is(def))
     }
 
-    fn look_up_collation(&mut self, database: &str) -> Result<Option<String>, ResolveError> {
-        let subject = Subject::Collation(database.to_owned());
+    fn look_up_text(&mut self, database: &str) -> Result<Option<TextDefault>, ResolveError> {
+        let subject = Subject::Text(database.to_owned());
         match self.stated(&subject)? {
-            Some(State::Collation(collation)) => return Ok(Some(collation)),
+            Some(State::Text(text)) => return Ok(Some(text)),
             Some(State::Gone) => return Ok(None),
             _ => {}
         }
-        if !matches!(self.touches, Touches::Tables(_)) {
+        if !matches!(self.touches, Touches::Tables(_)) || self.tracker.settings()?.logs_names {
             return Ok(None);
         }
-        let At { boundary, position } = self.at;
+        let Spot { boundary, position } = self.at;
         let lower = self.tracker.lower_case_names()?;
         let (collation, end) = self.tracker.source.collation(database)?;
         let touched = self.tracker.ahead.touched(Sought::Collation(database), boundary, position, &end, lower);
         let Some(collation) = collation.filter(|_| matches!(touched, Ok(None))) else {
             return touched.map(|_| None).map_err(|error| not_looked(error).into());
         };
-        let state = State::Collation(collation.clone());
+        let text = TextDefault::of_collation(&collation);
+        let state = State::Text(text.clone());
         let version = SchemaVersion { subject, position: position.clone(), state, origin: Origin::Catalog };
         self.tracker.history.record(version).map_err(not_stored)?;
-        Ok(Some(collation))
+        Ok(Some(text))
     }
 
     fn or_failed<T>(&mut self, result: Result<T, ResolveError>, otherwise: T) -> T {
@@ -97,11 +95,11 @@ impl Known for KnownAt<'_> {
         self.or_failed(result, TableState::Unknown)
     }
 
-    fn database_collation(&mut self, database: &str) -> Option<String> {
+    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
         if self.error.is_some() {
             return None;
         }
-        let result = self.look_up_collation(database);
+        let result = self.look_up_text(database);
         self.or_failed(result, None)
     }
 }

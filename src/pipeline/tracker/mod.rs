@@ -19,7 +19,7 @@ use history::{History, Until};
 use known::KnownAt;
 
 pub(super) use ahead::Ahead;
-pub(super) use source::{AskSource, SourceNames};
+pub(super) use source::{AskSource, Settings, SourceNames};
 
 use super::plans::ResolveError;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
@@ -32,7 +32,7 @@ use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
 /// Where an event stands.
 #[derive(Debug, Clone, Copy)]
-pub struct At<'a> {
+pub struct Spot<'a> {
     /// Where its transaction begins.
     pub boundary: &'a LogPosition,
     /// Its end.
@@ -45,6 +45,7 @@ pub struct SchemaTracker {
     ahead: Ahead,
     source: Box<dyn AskSource>,
     lower_case_names: Option<bool>,
+    settings: Option<Settings>,
 }
 
 impl SchemaTracker {
@@ -56,7 +57,7 @@ impl SchemaTracker {
         source: Box<dyn AskSource>,
     ) -> Self {
         let history = History::new(store, channel, source_identity.unwrap_or_default());
-        Self { history, ahead, source, lower_case_names: None }
+        Self { history, ahead, source, lower_case_names: None, settings: None }
     }
 
     /// Stores what was learned. To be called before anything behind it in the log is handed on.
@@ -71,7 +72,7 @@ impl SchemaTracker {
     ///
     /// # Errors
     /// When names cannot be known, or what is needed to know them cannot be had.
-    pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: At<'_>) -> Result<TablePlan, ResolveError> {
+    pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let lower = self.lower_case_names()?;
         let (database, table) = (name(map.database, lower)?, name(map.table, lower)?);
         let subject = Subject::Table(database.clone(), table.clone());
@@ -99,7 +100,7 @@ impl SchemaTracker {
     }
 
     /// What the source's catalog says, if it holds at a position.
-    fn ask(&mut self, database: &str, table: &str, at: At<'_>) -> Result<Arc<TableDef>, ResolveError> {
+    fn ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Arc<TableDef>, ResolveError> {
         let lower = self.lower_case_names()?;
         let (def, end) = self.source.table(database, table)?;
         let touched = self.ahead.touched(Sought::Table(database, table), at.boundary, at.position, &end, lower);
@@ -125,7 +126,7 @@ impl SchemaTracker {
         &mut self,
         query: &QueryEvent<'_>,
         server_version: &str,
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<bool, ResolveError> {
         if !query.session.takes_effect() {
             return Ok(false);
@@ -144,7 +145,12 @@ impl SchemaTracker {
             Some(context) => self.changes(query, &context, at)?,
         };
         for change in changes {
-            self.change(change, at.position).map_err(not_stored)?;
+            match change {
+                Change::Table { database, table, state: TableState::Unknown } => {
+                    self.unclear(database, table, at)?;
+                }
+                change => self.change(change, at.position).map_err(not_stored)?,
+            }
         }
         Ok(true)
     }
@@ -153,24 +159,27 @@ impl SchemaTracker {
         &mut self,
         query: &QueryEvent<'_>,
         context: &DdlContext<'_>,
-        at: At<'_>,
+        at: Spot<'_>,
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
-        if query.error_code != 0 {
-            // It ended with an error, and did part of what it says.
-            return Ok(match touches {
-                Touches::Nothing => Vec::new(),
-                Touches::Tables(tables) => tables.into_iter().map(unknown).collect(),
-                Touches::Database(database) => vec![Change::Unclear(Some(database))],
-                Touches::Anything => vec![Change::Unclear(None)],
-            });
-        }
         let mut known = KnownAt::new(self, at, touches);
         let changes = changes(query.statement, context, &mut known);
         match known.error {
             Some(error) => Err(error),
             None => Ok(changes),
         }
+    }
+
+    /// A statement has done something to a table that was not known, or that is not understood.
+    fn unclear(&mut self, database: String, table: String, at: Spot<'_>) -> Result<(), ResolveError> {
+        if let Some(def) = self.try_to_ask(&database, &table, at)? {
+            let (position, state) = (at.position.clone(), State::Table(def));
+            let subject = Subject::Table(database, table);
+            let version = SchemaVersion { subject, position, state, origin: Origin::Catalog };
+            return Ok(self.history.record(version).map_err(not_stored)?);
+        }
+        let change = Change::Table { database, table, state: TableState::Unknown };
+        Ok(self.change(change, at.position).map_err(not_stored)?)
     }
 
     fn change(&mut self, change: Change, position: &LogPosition) -> Result<(), StoreError> {
@@ -183,16 +192,15 @@ impl SchemaTracker {
                 };
                 vec![(Subject::Table(database, table), state)]
             }
-            Change::Database { database, collation } => {
-                vec![(Subject::Collation(database), collation.map_or(State::Unknown, State::Collation))]
+            Change::Database { database, text } => {
+                vec![(Subject::Text(database), text.map_or(State::Unknown, State::Text))]
             }
             Change::DatabaseGone(database) => {
-                vec![(Subject::Collation(database.clone()), State::Gone), (Subject::Database(database), State::Gone)]
+                vec![(Subject::Text(database.clone()), State::Gone), (Subject::Database(database), State::Gone)]
             }
-            Change::Unclear(Some(database)) => vec![
-                (Subject::Collation(database.clone()), State::Unknown),
-                (Subject::Database(database), State::Unknown),
-            ],
+            Change::Unclear(Some(database)) => {
+                vec![(Subject::Text(database.clone()), State::Unknown), (Subject::Database(database), State::Unknown)]
+            }
             Change::Unclear(None) => vec![(Subject::Everything, State::Unknown)],
         };
         for (subject, state) in versions {
@@ -222,7 +230,7 @@ impl SchemaTracker {
         let lower = match self.history.lower_case_names().map_err(not_stored)? {
             Some(lower) => lower,
             None => {
-                let lower = self.source.lower_case_names()?;
+                let lower = self.settings()?.lower_case_names;
                 self.history.set_lower_case_names(lower).map_err(not_stored)?;
                 lower
             }
@@ -230,10 +238,26 @@ impl SchemaTracker {
         self.lower_case_names = Some(lower);
         Ok(lower)
     }
-}
 
-fn unknown((database, table): (String, String)) -> Change {
-    Change::Table { database, table, state: TableState::Unknown }
+    fn settings(&mut self) -> Result<Settings, SinkError> {
+        match self.settings {
+            Some(settings) => Ok(settings),
+            None => Ok(*self.settings.insert(self.source.settings()?)),
+        }
+    }
+
+    /// What a table is behind a statement that says too little of it, if the catalog's word holds there. Not asked for
+    /// a source that names its columns: nobody needs it.
+    fn try_to_ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Option<Arc<TableDef>>, ResolveError> {
+        if self.settings()?.logs_names {
+            return Ok(None);
+        }
+        match self.ask(database, table, at) {
+            Ok(def) => Ok(Some(def)),
+            Err(ResolveError::Names { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 fn name(bytes: &[u8], lower: bool) -> Result<String, ResolveError> {

@@ -14,8 +14,17 @@ pub(in crate::pipeline) trait AskSource: Send {
     fn table(&mut self, database: &str, table: &str) -> Result<(Option<TableDef>, LogPosition), SinkError>;
     /// A database's default collation; `None` if there is no such database.
     fn collation(&mut self, database: &str) -> Result<(Option<String>, LogPosition), SinkError>;
-    /// Whether names of tables are kept in lower case.
-    fn lower_case_names(&mut self) -> Result<bool, SinkError>;
+    /// Its settings.
+    fn settings(&mut self) -> Result<Settings, SinkError>;
+}
+
+/// How the source treats names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pipeline) struct Settings {
+    /// Names of tables are kept in lower case.
+    pub lower_case_names: bool,
+    /// What it logs now names its columns: definitions are not needed for it.
+    pub logs_names: bool,
 }
 
 /// The source's `information_schema`.
@@ -56,10 +65,17 @@ impl AskSource for SourceNames {
         Ok((answers.first().and_then(|set| set.text(0, 0)).map(str::to_owned), end))
     }
 
-    fn lower_case_names(&mut self) -> Result<bool, SinkError> {
-        let question = "SELECT @@GLOBAL.lower_case_table_names".to_owned();
-        let (answers, _) = self.ask(None, &[question])?;
-        Ok(answers.first().and_then(|set| set.text(0, 0)) != Some("0"))
+    fn settings(&mut self) -> Result<Settings, SinkError> {
+        let question = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'binlog_row_metadata')";
+        let (answers, _) = self.ask(None, &[question.to_owned()])?;
+        let set = answers.into_iter().next().unwrap_or_default();
+        let value = |name: &str| {
+            (0..set.rows.len()).find(|row| set.text(*row, 0) == Some(name)).and_then(|row| set.text(row, 1))
+        };
+        Ok(Settings {
+            lower_case_names: value("lower_case_table_names").is_some_and(|value| value != "0"),
+            logs_names: value("binlog_row_metadata") == Some("FULL"),
+        })
     }
 }
 

@@ -40,11 +40,16 @@ pub(super) fn write(
         }
         _ => {}
     }
-    write_value(column, column.value_in(bytes, scratch)?, out)
+    write_value(column, column.value_in(bytes, scratch)?, geometry, out)
 }
 
 #[inline]
-fn write_value(column: &ColumnPlan, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+fn write_value(
+    column: &ColumnPlan,
+    value: Value<'_>,
+    geometry: GeometryForm,
+    out: &mut Vec<u8>,
+) -> Result<(), RowError> {
     match value {
         Value::Int(value) => integer(value, out),
         Value::UInt(value) => integer(value, out),

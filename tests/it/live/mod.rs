@@ -9,6 +9,7 @@ mod channel;
 mod charsets;
 mod compression;
 mod crash;
+mod ddl;
 mod decode_sql;
 mod decoding;
 mod harness_itself;
