@@ -496,7 +496,7 @@ fn mysql_prepared_transactions_are_replayed_as_such() {
     for (name, end) in [("'a'", "COMMIT"), ("'b;','\\''", "ROLLBACK"), ("x'00ff','q',7", "COMMIT")] {
         let id = name.len();
         source.exec(&format!(
-            "XA START {name}; INSERT INTO d.t VALUES ({id}, 1); UPDATE d.t SET v = 2; XA END {name}; XA PREPARE {name}"
+            "XA START {name}; INSERT INTO d.t VALUES ({id}, 1); UPDATE d.t SET v = 2 WHERE id = {id}; XA END {name}; XA PREPARE {name}"
         ));
         source.exec(&format!("INSERT INTO d.t VALUES ({id} + 100, 1); XA {end} {name}"));
     }
