@@ -88,12 +88,13 @@ fn context(script: &Path, said: &str) -> String {
     lines.map(|(at, line)| format!("{}: {:.600}\n", at + 1, line)).collect()
 }
 
-/// The tables of every type, but for the one with generated columns, which the log does not tell from others.
+/// The tables of every type, but for those that keep their history.
 fn load(session: &mut Session, flavor: Flavor) {
     let all = if flavor == Flavor::MySql { types::MYSQL } else { types::MARIADB };
     let (tables, changes) = all.split_once("-- Changes.").unwrap();
-    let (head, rest) = tables.split_once("CREATE TABLE t_generated").unwrap();
-    let tail = &rest[rest.find("CREATE TABLE t_keys").unwrap()..];
+    let keys = tables.find("CREATE TABLE t_keys").unwrap();
+    let head = &tables[..tables.find("-- Columns that the log has").unwrap_or(keys)];
+    let tail = &tables[keys..];
     session.exec("CREATE DATABASE e; USE e");
     session.exec(head);
     session.exec(tail);
@@ -495,7 +496,7 @@ fn mysql_prepared_transactions_are_replayed_as_such() {
     for (name, end) in [("'a'", "COMMIT"), ("'b;','\\''", "ROLLBACK"), ("x'00ff','q',7", "COMMIT")] {
         let id = name.len();
         source.exec(&format!(
-            "XA START {name}; INSERT INTO d.t VALUES ({id}, 1); UPDATE d.t SET v = 2; XA END {name}; XA PREPARE {name}"
+            "XA START {name}; INSERT INTO d.t VALUES ({id}, 1); UPDATE d.t SET v = 2 WHERE id = {id}; XA END {name}; XA PREPARE {name}"
         ));
         source.exec(&format!("INSERT INTO d.t VALUES ({id} + 100, 1); XA {end} {name}"));
     }
@@ -505,4 +506,30 @@ fn mysql_prepared_transactions_are_replayed_as_such() {
     compare_tables(&source, &target, &["d"]).assert_same();
     assert_eq!(target.query_one("SELECT COUNT(*) FROM d.t"), "6");
     assert!(target.query("XA RECOVER").is_empty());
+}
+
+on_each_flavor! {
+    fn definitions_from_a_file_or_from_the_log_itself_give_names_and_generated_columns(flavor) {
+        let (source, target) =
+            (Server::start(flavor, &["--binlog-row-metadata=MINIMAL"]), Server::start(flavor, &["--server-id=2"]));
+        let dir = tempfile::tempdir().unwrap();
+        let create = "CREATE TABLE t (id INT PRIMARY KEY, a INT, v INT AS (a + 1) VIRTUAL, s INT AS (a * 2) STORED, u BIGINT UNSIGNED, \
+                      c VARCHAR(20) CHARACTER SET latin1, e ENUM('x', 'y'), j JSON)";
+        source.exec(&format!("CREATE DATABASE d; USE d; {create}; INSERT INTO t (id, a, u, c, e, j) VALUES \
+                     (1, 1, 18446744073709551615, 'ä', 'y', '[1]'), (2, NULL, 0, '', NULL, NULL)"));
+        feed(&target, &script(&source, 1, dir.path(), &["--format", "sql"]));
+        let first = next_file(&source);
+        source.exec("USE d; UPDATE t SET a = 7, c = 'ö' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t (id, a) VALUES (3, 3)");
+        let file = dir.path().join("schema.sql");
+        std::fs::write(&file, format!("USE `d`;\n{create};\n")).unwrap();
+        let schema = ["--schema", file.to_str().unwrap(), "--format"];
+        feed(&source, &script(&source, first, dir.path(), &[&schema[..], &["flashback"]].concat()));
+        compare_tables(&source, &target, &["d"]).assert_same();
+        let (path, output) = decode(&files(&source, first..=first), dir.path(), &[&schema[..], &["sql"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        feed(&target, &path);
+        feed(&source, &path);
+        compare_tables(&source, &target, &["d"]).assert_same();
+        assert_eq!(target.query_one("SELECT GROUP_CONCAT(CONCAT_WS('|', id, a, v, s) ORDER BY id) FROM d.t"), "1|7|8|14,3|3|4|6");
+    }
 }
