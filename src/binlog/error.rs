@@ -83,6 +83,16 @@ pub enum EventError {
 }
 
 impl EventError {
+    /// The same error in an event of another type, laid out alike.
+    pub(super) fn of(self, kind: EventType) -> Self {
+        match self {
+            Self::Malformed { offset, what, problem, .. } => {
+                Self::Malformed { event_type: kind, offset, what, problem }
+            }
+            other => other,
+        }
+    }
+
     /// Trying again reads the same bytes.
     #[must_use]
     pub fn disposition(&self) -> Disposition {

@@ -89,6 +89,12 @@ pub struct Selection {
     begun: bool,
 }
 
+impl Default for Selection {
+    fn default() -> Self {
+        Self::new(Range::default(), 1)
+    }
+}
+
 impl Selection {
     /// For a log of so many files.
     #[must_use]

@@ -8,21 +8,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{Batch, Item, Plans};
+use super::batch::{At, Batch, Item, Payload, Plans};
 use super::dispatch::{Dispatch, Gone};
 use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
+use crate::binlog::payload::Unpacker;
 use crate::binlog::{
     ChecksumAlgorithm, EventError, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent,
 };
 use crate::change::{GroupEnd, TransactionMeta};
-use crate::gtid::Gtid;
+use crate::filter::{Selection, Verdict};
+use crate::gtid::{Gtid, GtidPos, GtidSet};
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::row::TablePlan;
-use crate::statement::{StatementKind, classify};
+use crate::statement::StatementKind;
 
 /// Bytes a batch aims at: large enough to keep workers busy, small enough to stay in the second-level cache.
 pub const BATCH_BYTES: usize = 256 << 10;
@@ -65,13 +67,17 @@ pub(super) struct Open {
     /// Offset of its first event in the buffer.
     pub at: usize,
     pub start: LogPosition,
-    gtid: Option<Gtid>,
+    pub gtid: Option<Gtid>,
     server_id: u32,
     timestamp: u32,
     original_commit_timestamp: u64,
-    /// Offset in the buffer of its last row event so far.
-    pub last_rows: Option<usize>,
+    /// Its last row event so far, in the buffer.
+    pub last_rows: Option<At>,
     pub changes_schema: bool,
+    /// How it ends, where a payload says so.
+    pub end: Option<GroupEnd>,
+    /// It is not in the range that is wanted.
+    pub passed_over: bool,
 }
 
 impl Open {
@@ -85,6 +91,8 @@ impl Open {
             original_commit_timestamp: 0,
             last_rows: None,
             changes_schema: false,
+            end: None,
+            passed_over: false,
         }
     }
 
@@ -109,9 +117,42 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
-    /// Rows of the open transaction follow a definition of the same transaction, which must be applied before the
-    /// rows' tables can be looked up.
+    /// The open transaction and all after it are not wanted.
+    Past,
+    /// The open transaction goes through in pieces: rows in it follow a definition of its own, which must be applied
+    /// before the rows' tables can be looked up, or its payload is too large for a batch.
     Apart,
+}
+
+/// Why a table map has no plan.
+pub(super) enum Unresolved {
+    Event(EventError),
+    NoTableMap,
+    Table { table: String, error: ResolveError },
+}
+
+impl Unresolved {
+    /// Says where.
+    pub(super) fn at(self, place: Place) -> Halt {
+        let undecodable = |what, place, hint| ApplyError::Undecodable { what, place: Box::new(place), hint };
+        Halt::Error(match self {
+            Self::Event(error) => ApplyError::event(&error, place),
+            Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
+            Self::Table { table, error } => {
+                let place = Place { table: Some(table), ..place };
+                match error {
+                    ResolveError::Unfit { what, hint } => undecodable(what, place, hint),
+                    ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(Box::new(place)) },
+                }
+            }
+        })
+    }
+}
+
+/// Whether a statement may change tables: whatever is not known to leave them as they are.
+pub(super) fn changes_schema(raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, EventError> {
+    let kind = event::statement_kind(raw.header.event_type, raw.body(format.checksum)?, format)?;
+    Ok(matches!(kind, StatementKind::Ddl | StatementKind::Other))
 }
 
 /// Cuts an input into batches.
@@ -120,6 +161,8 @@ pub struct Coordinator<'a, O> {
     pub(super) plans: PlanCache,
     pub(super) dispatch: Dispatch<O>,
     pub(super) format: Arc<FormatDescription>,
+    /// The same without checksum, for events inside payloads.
+    pub(super) plain_format: Arc<FormatDescription>,
     pub(super) grouper: Grouper,
     /// The source's position of the next event.
     pub(super) source: LogPosition,
@@ -132,8 +175,16 @@ pub struct Coordinator<'a, O> {
     /// Bytes of the buffer that were looked at.
     pub(super) framed: usize,
     items: Vec<Item>,
-    pub(super) maps: Vec<(usize, Arc<TablePlan>)>,
+    pub(super) maps: Vec<(At, Arc<TablePlan>)>,
+    pub(super) unpacker: Option<Unpacker>,
+    /// What payloads in the buffer unpack to, one after the other.
+    pub(super) unpacked: Vec<u8>,
+    pub(super) payloads: Vec<Payload>,
     pub(super) open: Option<Open>,
+    pub(super) selection: Selection,
+    /// Number of the file.
+    pub(super) file: usize,
+    past: bool,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -154,6 +205,7 @@ impl<'a, O> Coordinator<'a, O> {
             plans,
             dispatch,
             format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
+            plain_format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
             grouper: Grouper::new(),
             complete: source.clone(),
             sent: source.clone(),
@@ -163,10 +215,21 @@ impl<'a, O> Coordinator<'a, O> {
             framed: 0,
             items: Vec::new(),
             maps: Vec::new(),
+            unpacker: None,
+            unpacked: Vec::new(),
+            payloads: Vec::new(),
             open: None,
+            selection: Selection::default(),
+            file: 0,
+            past: false,
             resumed: resume.is_none(),
             resume,
         }
+    }
+
+    /// Passes over what is not in this part of the log.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
     }
 
     /// Works until the input ends, the stop flag is set, or an error.
@@ -203,6 +266,10 @@ impl<'a, O> Coordinator<'a, O> {
                     self.hand_over()?;
                     continue;
                 }
+                Framed::Past => {
+                    self.hand_over()?;
+                    return Ok(Ended::Input);
+                }
                 Framed::Barrier => {
                     self.hand_over()?;
                     self.dispatch.barrier()?;
@@ -231,6 +298,7 @@ impl<'a, O> Coordinator<'a, O> {
                     }
                     More::End => {
                         self.end_file()?;
+                        self.selection.finish().map_err(|error| ApplyError::misplaced(&error))?;
                         return Ok(Ended::Input);
                     }
                 }
@@ -240,6 +308,7 @@ impl<'a, O> Coordinator<'a, O> {
 
     fn begin_file(&mut self, name: Arc<str>) {
         self.source = LogPosition::new(name, FIRST_EVENT);
+        self.file = self.file.saturating_add(1);
         self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
         self.buffer.clear();
         self.buffer_at = 0;
@@ -280,7 +349,7 @@ impl<'a, O> Coordinator<'a, O> {
             }
         }
         loop {
-            if self.framed >= BATCH_BYTES && !self.items.is_empty() {
+            if self.framed.saturating_add(self.unpacked.len()) >= BATCH_BYTES && !self.items.is_empty() {
                 return Ok(Framed::HandOver);
             }
             let Some(raw) = self.cut(buffer, self.framed)? else { return Ok(Framed::NeedMore) };
@@ -291,7 +360,16 @@ impl<'a, O> Coordinator<'a, O> {
                 return Ok(Framed::Apart);
             }
             let at = self.framed;
+            if raw.header.event_type == EventType::TRANSACTION_PAYLOAD
+                && !self.passing_over()
+                && !self.payload(&raw, at)?
+            {
+                return Ok(Framed::Apart);
+            }
             let barrier = self.event(&raw, at)?;
+            if self.past {
+                return Ok(Framed::Past);
+            }
             self.framed = at.saturating_add(raw.bytes.len());
             if barrier {
                 return Ok(Framed::Barrier);
@@ -329,6 +407,8 @@ impl<'a, O> Coordinator<'a, O> {
         let before = self.source.pos;
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
+            let at = self.source.at(before);
+            self.selection.event(self.file, &at, self.source.pos).map_err(|error| ApplyError::misplaced(&error))?;
         }
         let fed = self.grouper.feed(&raw.header, body, &self.format);
         let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
@@ -336,12 +416,18 @@ impl<'a, O> Coordinator<'a, O> {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
             self.open = None;
-            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
+            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
+            if !raw.header.event_type.is_gtid() {
+                self.judge();
+            }
         }
         self.look_at(raw, body, at)?;
+        if raw.header.event_type.is_gtid() {
+            self.judge();
+        }
         match step {
             Step::Outside => {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
@@ -354,9 +440,20 @@ impl<'a, O> Coordinator<'a, O> {
         }
     }
 
+    /// Decides about the transaction that begins. To be asked once its GTID is known.
+    fn judge(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        match self.selection.transaction(self.file, &open.start, open.timestamp, open.gtid.as_ref()) {
+            Verdict::Wanted => {}
+            Verdict::PassedOver => open.passed_over = true,
+            Verdict::Past => self.past = true,
+        }
+    }
+
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
         let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
         if *self.format != format {
+            self.plain_format = Arc::new(FormatDescription { checksum: ChecksumAlgorithm::Off, ..format.clone() });
             self.format = Arc::new(format);
         }
         Ok(())
@@ -365,6 +462,16 @@ impl<'a, O> Coordinator<'a, O> {
     /// Takes from an event what the coordinator must know: positions, GTID, table maps.
     pub(super) fn look_at(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<(), Halt> {
         match raw.header.event_type {
+            EventType::PREVIOUS_GTIDS => {
+                if let Ok(before) = GtidSet::decode(body) {
+                    self.selection.previous_gtids(&before);
+                }
+            }
+            EventType::MARIA_GTID_LIST => {
+                if let Ok(before) = GtidPos::decode(body) {
+                    self.selection.gtid_list(&before);
+                }
+            }
             EventType::ROTATE
             | EventType::GTID
             | EventType::ANONYMOUS_GTID
@@ -386,13 +493,18 @@ impl<'a, O> Coordinator<'a, O> {
                 Err(error) => return Err(self.event_error(at, &error)),
             },
             EventType::TABLE_MAP if !self.passing_over() => {
-                let plan = self.resolve(raw, body, at)?;
-                self.maps.push((at, plan));
+                let plan = self.resolve(raw, body).map_err(|error| error.at(self.place(at)))?;
+                self.maps.push((at.into(), plan));
             }
-            EventType::QUERY => self.look_at_query(raw, at)?,
+            kind if kind.is_query() => {
+                let changes = changes_schema(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+                if let Some(open) = &mut self.open {
+                    open.changes_schema |= changes;
+                }
+            }
             kind if kind.is_row_event() => {
                 if let Some(open) = &mut self.open {
-                    open.last_rows = Some(at);
+                    open.last_rows = Some(at.into());
                 }
             }
             _ => {}
@@ -400,27 +512,8 @@ impl<'a, O> Coordinator<'a, O> {
         Ok(())
     }
 
-    fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
-        let changes = self.changes_schema(raw, at)?;
-        if let Some(open) = &mut self.open {
-            open.changes_schema |= changes;
-        }
-        Ok(())
-    }
-
-    /// Whether a statement may change tables: whatever is not known to leave them as they are.
-    pub(super) fn changes_schema(&self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
-        match event::parse(raw, &self.format) {
-            Ok(Event::Query(query)) => {
-                Ok(matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other))
-            }
-            Ok(_) => Ok(false),
-            Err(error) => Err(self.event_error(at, &error)),
-        }
-    }
-
     /// Whether the open transaction's tables are on the target only once its own definitions are applied.
-    fn tables_to_come(&self) -> bool {
+    pub(super) fn tables_to_come(&self) -> bool {
         let changed = self.open.as_ref().is_some_and(|open| open.changes_schema);
         changed && self.plans.follows_target() && !self.passing_over()
     }
@@ -429,12 +522,12 @@ impl<'a, O> Coordinator<'a, O> {
     fn close(&mut self, end: GroupEnd, end_at: usize) -> Result<bool, Halt> {
         self.complete = self.source.clone();
         let Some(open) = self.open.take() else { return Ok(false) };
-        if self.done_before(&self.complete) {
+        if open.passed_over || self.done_before(&self.complete) {
             return Ok(false);
         }
         self.require_resumed(&open)?;
         self.items.push(Item {
-            transaction: open.meta(self.source.clone(), end),
+            transaction: open.meta(self.source.clone(), open.end.unwrap_or(end)),
             range: open.at..end_at,
             source_pos: open.start.pos,
             continued: false,
@@ -467,29 +560,24 @@ impl<'a, O> Coordinator<'a, O> {
     /// Whether the open transaction was done before.
     pub(super) fn passing_over(&self) -> bool {
         match (&self.resume, &self.open) {
+            (_, Some(open)) if open.passed_over => true,
             (Some(resume), Some(open)) => open.start < *resume,
             _ => false,
         }
     }
 
-    pub(super) fn resolve(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<Arc<TablePlan>, Halt> {
-        let map = match event::parse(raw, &self.format) {
-            Ok(Event::TableMap(map)) => map,
-            Ok(_) => return Err(self.undecodable(at, "a table map does not parse as one".to_owned(), None)),
-            Err(error) => return Err(self.event_error(at, &error)),
+    /// The plan of a table map, whose body is `body`.
+    pub(super) fn resolve(&mut self, raw: &RawEvent<'_>, body: &[u8]) -> Result<Arc<TablePlan>, Unresolved> {
+        // The layout of a table map does not depend on the checksum once the body is cut out.
+        let plain =
+            RawEvent { header: raw.header, bytes: raw.bytes.get(..HEADER_LEN + body.len()).unwrap_or_default() };
+        let map = match event::parse(&plain, &self.plain_format).map_err(Unresolved::Event)? {
+            Event::TableMap(map) => map,
+            _ => return Err(Unresolved::NoTableMap),
         };
-        self.plans.resolve(&map, body).map_err(|error| {
-            let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
-            match error {
-                ResolveError::Unfit { what, hint } => {
-                    let place = Box::new(Place { table: Some(table), ..self.place(at) });
-                    Halt::Error(ApplyError::Undecodable { what, place, hint })
-                }
-                ResolveError::Catalog(error) => {
-                    let place = Some(Box::new(Place { table: Some(table), ..self.place(at) }));
-                    Halt::Error(ApplyError::Sink { error, place })
-                }
-            }
+        self.plans.resolve(&map, body).map_err(|error| Unresolved::Table {
+            table: format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table)),
+            error,
         })
     }
 
@@ -504,25 +592,36 @@ impl<'a, O> Coordinator<'a, O> {
             let read_from = LogPosition::new(self.input.file_name(), self.buffer_at);
             self.buffer_at = self.buffer_at.saturating_add(u64::try_from(split).unwrap_or(0));
             self.framed = self.framed.saturating_sub(split);
-            let kept = self.maps.partition_point(|(at, _)| *at < split);
+            let kept = self.maps.partition_point(|(at, _)| at.offset < split);
             let mut later = self.maps.split_off(kept);
-            later.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(split));
+            later.iter_mut().for_each(|(at, _)| at.offset = at.offset.saturating_sub(split));
             let maps = std::mem::replace(&mut self.maps, later);
             if let Some(open) = &mut self.open {
                 open.at = 0;
-                open.last_rows = open.last_rows.map(|at| at.saturating_sub(split));
+                open.last_rows = open.last_rows.map(|at| At { offset: at.offset.saturating_sub(split), ..at });
             }
+            // A payload ends its transaction: none is kept.
+            let payloads = std::mem::take(&mut self.payloads);
+            let unpacked = if payloads.is_empty() {
+                Vec::new()
+            } else {
+                std::mem::replace(&mut self.unpacked, self.dispatch.buffer())
+            };
             if !self.items.is_empty() {
                 self.sent = self.complete.clone();
                 self.dispatch.send(Batch {
                     bytes,
                     read_from,
                     format: Arc::clone(&self.format),
+                    plain_format: Arc::clone(&self.plain_format),
                     items: std::mem::take(&mut self.items),
+                    unpacked,
+                    payloads,
                     maps,
                     open_maps: Plans::default(),
                     end: self.complete.clone(),
                     row_count: None,
+                    inside: None,
                 })?;
             }
         }
@@ -539,22 +638,24 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     /// Where the event at `at` of the buffer stands.
-    pub(super) fn place(&self, at: usize) -> Place {
-        let at = self.buffer_at.saturating_add(u64::try_from(at).unwrap_or(0));
+    pub(super) fn place(&self, at: impl Into<At>) -> Place {
+        let At { offset, inside } = at.into();
+        let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
-            read: Some(LogPosition::new(self.input.file_name(), at)),
+            read: Some(LogPosition::new(self.input.file_name(), offset)),
             source: Some(self.source.clone()),
+            inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
             table: None,
         }
     }
 
-    pub(super) fn undecodable(&self, at: usize, what: String, hint: Option<String>) -> Halt {
+    pub(super) fn undecodable(&self, at: impl Into<At>, what: String, hint: Option<String>) -> Halt {
         Halt::Error(ApplyError::Undecodable { what, place: Box::new(self.place(at)), hint })
     }
 
-    pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {
-        self.undecodable(at, error.to_string(), None)
+    pub(super) fn event_error(&self, at: impl Into<At>, error: &EventError) -> Halt {
+        Halt::Error(ApplyError::event(error, self.place(at)))
     }
 
     fn not_a_log(&self) -> Halt {

@@ -14,7 +14,7 @@ use super::input::{ChainedInput, FileInput, LogInput, PipeInput};
 use super::listing::{self, Listing};
 use super::plans::Names;
 use super::sequencer::Observer;
-use crate::filter::{Content, Selection};
+use crate::filter::Wanted;
 use crate::sink::Sink;
 
 /// The name that stands for standard input.
@@ -26,6 +26,8 @@ pub struct DecodeOptions {
     pub files: Vec<PathBuf>,
     /// Decoding threads.
     pub workers: usize,
+    /// The part of the log that is wanted.
+    pub wanted: Wanted,
     /// Set to end early.
     pub stop: Arc<AtomicBool>,
 }
@@ -44,6 +46,7 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
         names: Names::None,
         resume: None,
         stop: options.stop,
+        wanted: options.wanted,
         source_uuid: None,
     };
     applier::run(&mut *input, sink, options, observer)
@@ -53,14 +56,9 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
 ///
 /// # Errors
 /// As [`listing::run`].
-pub fn list(
-    files: Vec<PathBuf>,
-    selection: Selection,
-    content: Content,
-    listing: &mut dyn Listing,
-) -> Result<(), ApplyError> {
+pub fn list(files: Vec<PathBuf>, wanted: Wanted, listing: &mut dyn Listing) -> Result<(), ApplyError> {
     match open_all(files)? {
-        Some(mut input) => listing::run(&mut *input, selection, content, listing),
+        Some(mut input) => listing::run(&mut *input, wanted, listing),
         None => Ok(()),
     }
 }

@@ -2,10 +2,16 @@
 
 use std::fmt;
 
+use crate::binlog::EventError;
 use crate::disposition::Disposition;
+use crate::filter::Misplaced;
 use crate::gtid::Gtid;
 use crate::position::LogPosition;
 use crate::sink::SinkError;
+
+/// What to do about bytes that are not those the source wrote.
+const CHECKSUM_HINT: &str = "the file is damaged; if it is a relay log, 'replicate reset' and a start from the applied \
+                             position fetches it again";
 
 /// Where in the log something went wrong. Prints as a comma-separated list of what is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +21,8 @@ pub struct Place {
     pub read: Option<LogPosition>,
     /// The event's place in the source's log.
     pub source: Option<LogPosition>,
+    /// Where the event is in what the payload at that place unpacks to.
+    pub inside: Option<u64>,
     /// The transaction.
     pub gtid: Option<Gtid>,
     /// `database.table`.
@@ -32,6 +40,10 @@ impl fmt::Display for Place {
             && self.source.as_ref() != Some(read)
         {
             write!(f, "{separator}in {read}")?;
+            separator = ", ";
+        }
+        if let Some(inside) = self.inside {
+            write!(f, "{separator}byte {inside} of the unpacked payload")?;
             separator = ", ";
         }
         if let Some(gtid) = &self.gtid {
@@ -98,15 +110,29 @@ fn in_parentheses(place: &Box<Place>) -> String {
 }
 
 impl ApplyError {
+    /// An event that cannot be read.
+    #[must_use]
+    pub fn event(error: &EventError, place: Place) -> Self {
+        let hint = matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned());
+        Self::Undecodable { what: error.to_string(), place: Box::new(place), hint }
+    }
+
+    /// The place to start at is none.
+    #[must_use]
+    pub fn misplaced(error: &Misplaced) -> Self {
+        let hint = Some("decode --format events shows where events begin".to_owned());
+        Self::Undecodable { what: error.to_string(), place: Box::default(), hint }
+    }
+
     /// Wraps a sink's error and lifts out where it happened.
     #[must_use]
     pub fn from_sink(error: SinkError) -> Self {
         let place = match &error {
             SinkError::Rejected { at: Some(meta), table, .. } => Some(Box::new(Place {
-                read: None,
                 source: Some(meta.start.clone()),
                 gtid: meta.gtid.clone(),
                 table: table.clone(),
+                ..Place::default()
             })),
             SinkError::Rejected { table: Some(table), .. } => {
                 Some(Box::new(Place { table: Some(table.clone()), ..Place::default() }))

@@ -22,6 +22,7 @@ mod large;
 pub mod listing;
 pub mod monitor;
 mod observer;
+mod packed;
 pub mod plans;
 mod receiver;
 mod relay_input;

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ColumnDef, TableDef};
+use super::{ColumnDef, KeyDef, KeyPart, TableDef};
 
 /// An answer did not have the form that the statement asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,8 @@ pub fn columns_query(database: &str, table: &str) -> String {
     format!(
         "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, IS_NULLABLE, EXTRA, \
          GENERATION_EXPRESSION, \
-         (SELECT CONCAT_WS(' ', TABLE_TYPE, ENGINE) FROM information_schema.TABLES WHERE {condition}) \
+         (SELECT CONCAT_WS(' ', TABLE_TYPE, ENGINE) FROM information_schema.TABLES WHERE {condition}), \
+         (SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE {condition}) \
          FROM information_schema.COLUMNS WHERE {condition} ORDER BY ORDINAL_POSITION"
     )
 }
@@ -58,7 +59,7 @@ pub fn columns_query(database: &str, table: &str) -> String {
 #[must_use]
 pub fn keys_query(database: &str, table: &str) -> String {
     format!(
-        "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, NULLABLE, INDEX_TYPE \
+        "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, NULLABLE, INDEX_TYPE, SUB_PART \
          FROM information_schema.STATISTICS WHERE {} ORDER BY INDEX_NAME, SEQ_IN_INDEX",
         condition(database, table)
     )
@@ -109,6 +110,7 @@ impl TableDef {
             self.columns.push(column(&row)?);
             named_period |= row.text(7).is_some_and(|expression| expression.eq_ignore_ascii_case("ROW START"));
             kind = row.text(8).unwrap_or_default();
+            self.collation = row.text(9);
         }
         let hashes = self.keys(keys, kind.ends_with("MEMORY"))?;
         self.versioned = kind.starts_with("SYSTEM VERSIONED");
@@ -128,33 +130,35 @@ impl TableDef {
         rows: impl Iterator<Item = Row<'a, B>>,
         memory: bool,
     ) -> Result<usize, &'static str> {
-        struct Key {
-            unique: bool,
-            hash: bool,
-            columns: Option<Vec<usize>>,
-        }
-        let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+        let mut keys: BTreeMap<String, KeyDef> = BTreeMap::new();
         for row in rows {
+            let name = row.required(0)?;
             let unique = row.required(1)? == "0";
-            let hash = row.text(4).as_deref() == Some("HASH") && !memory;
-            let name = row.text(2);
-            let nullable = row.text(3).as_deref() == Some("YES");
-            let index = name.and_then(|name| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(&name)));
-            let key = keys.entry(row.required(0)?).or_insert(Key { unique, hash, columns: Some(Vec::new()) });
-            match (index, nullable) {
-                (Some(index), false) => key.columns.iter_mut().for_each(|columns| columns.push(index)),
-                _ => key.columns = None,
-            }
+            let hashed = unique && row.text(4).as_deref() == Some("HASH") && !memory;
+            let column = row.text(2);
+            let column = column.and_then(|name| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(&name)));
+            let prefix = row.text(5).and_then(|prefix| prefix.parse().ok());
+            let key = keys.entry(name.clone()).or_insert_with(|| KeyDef { name, unique, hashed, ..KeyDef::default() });
+            key.parts.push(KeyPart { column, prefix });
         }
-        let hashes = keys.values().filter(|key| key.unique && key.hash).count();
-        for (name, key) in keys {
-            match key.columns {
-                Some(columns) if name == "PRIMARY" => self.primary_key = columns,
-                Some(columns) if key.unique => self.unique_not_null.push(columns),
+        self.keys = keys.into_values().collect();
+        self.index_keys();
+        Ok(self.keys.iter().filter(|key| key.hashed).count())
+    }
+
+    /// Sets what follows from the keys: `primary_key` and `unique_not_null`.
+    pub(super) fn index_keys(&mut self) {
+        let not_null = |part: &KeyPart| part.column.filter(|c| self.columns.get(*c).is_some_and(|c| !c.nullable));
+        let (mut primary, mut unique) = (Vec::new(), Vec::new());
+        for key in &self.keys {
+            match key.parts.iter().map(not_null).collect::<Option<Vec<_>>>() {
+                Some(columns) if key.name == "PRIMARY" => primary = columns,
+                Some(columns) if key.unique => unique.push(columns),
                 _ => {}
             }
         }
-        Ok(hashes)
+        self.primary_key = primary;
+        self.unique_not_null = unique;
     }
 }
 
@@ -165,6 +169,7 @@ fn hidden(name: String, data_type: &str, column_type: &str) -> ColumnDef {
         column_type: column_type.to_owned(),
         unsigned: column_type.ends_with("unsigned"),
         generated: true,
+        hidden: true,
         ..ColumnDef::default()
     }
 }
@@ -184,6 +189,7 @@ fn column<B: AsRef<[u8]>>(row: &Row<'_, B>) -> Result<ColumnDef, &'static str> {
         labels: labels.map(Arc::from),
         nullable: row.required(5)? == "YES",
         generated: extra.split([' ', ',']).any(|word| word == "GENERATED"),
+        hidden: false,
         data_type,
         column_type,
     })

@@ -4,13 +4,18 @@
 //! (the source's session, or the target's connection).
 
 pub mod catalog;
+pub mod ddl;
+mod labels;
+pub mod tables;
 
 use std::sync::Arc;
 
 pub use catalog::{CatalogError, columns_query, keys_query};
+pub use tables::Tables;
 
 /// A table as `information_schema` describes it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TableDef {
     /// Schema name.
     pub database: String,
@@ -29,10 +34,39 @@ pub struct TableDef {
     pub cascades: bool,
     /// Keeps its history (`WITH SYSTEM VERSIONING`).
     pub versioned: bool,
+    /// Default collation, which new columns take (`TABLE_COLLATION`).
+    pub collation: Option<String>,
+    /// All keys by name: what later changes of the definition refer to.
+    pub keys: Vec<KeyDef>,
+}
+
+/// One key of a [`TableDef`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct KeyDef {
+    /// `INDEX_NAME`; `PRIMARY` for the primary key.
+    pub name: String,
+    /// No two rows have the same values.
+    pub unique: bool,
+    /// MariaDB keeps a hidden column `DB_ROW_HASH_n` for it.
+    pub hashed: bool,
+    /// In key order.
+    pub parts: Vec<KeyPart>,
+}
+
+/// One part of a [`KeyDef`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct KeyPart {
+    /// Index into the table's columns; `None` for an expression.
+    pub column: Option<usize>,
+    /// Length of the prefix in characters (bytes of binary columns), where not all of the column is in the key.
+    pub prefix: Option<u32>,
 }
 
 /// One column of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ColumnDef {
     /// Name.
     pub name: String,
@@ -47,9 +81,12 @@ pub struct ColumnDef {
     /// `COLLATION_NAME`.
     pub collation: Option<String>,
     /// Labels of ENUM and SET in order, UTF-8.
+    #[serde(with = "labels")]
     pub labels: Option<Arc<[String]>>,
     /// May hold NULL.
     pub nullable: bool,
     /// Generated: its values cannot be written.
     pub generated: bool,
+    /// Kept from the catalog's list and from SQL: MariaDB's hidden columns.
+    pub hidden: bool,
 }

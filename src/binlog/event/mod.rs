@@ -27,9 +27,11 @@ mod tests;
 mod user_var;
 mod xid;
 
+use super::compressed;
 use super::error::EventError;
 use super::header::{ChecksumAlgorithm, EventType, RawEvent};
 use crate::gtid::Gtid;
+use crate::statement::{StatementKind, classify};
 use crate::wire::{self, Parsed};
 
 pub use policy::{carries_no_data, stop_hint};
@@ -53,7 +55,7 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
         EventType::WRITE_ROWS | EventType::WRITE_ROWS_V1 => {
             Event::Rows(rows::parse(body, event_type, RowsKind::Write, fde).map_err(wrong)?)
         }
-        EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 => {
+        EventType::UPDATE_ROWS | EventType::UPDATE_ROWS_V1 | EventType::PARTIAL_UPDATE_ROWS => {
             Event::Rows(rows::parse(body, event_type, RowsKind::Update, fde).map_err(wrong)?)
         }
         EventType::DELETE_ROWS | EventType::DELETE_ROWS_V1 => {
@@ -86,6 +88,22 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
 #[inline]
 pub(super) fn query_statement<'a>(body: &'a [u8], fde: &FormatDescription) -> Result<&'a [u8], EventError> {
     query::statement(body, fde).map_err(|error| in_body(EventType::QUERY, body, error))
+}
+
+/// The kind of the statement of a QUERY_EVENT, or of MariaDB's QUERY_COMPRESSED_EVENT, by the event's body.
+///
+/// # Errors
+/// When the event is malformed, as far as it is read.
+#[inline]
+pub fn statement_kind(
+    event_type: EventType,
+    body: &[u8],
+    fde: &FormatDescription,
+) -> Result<StatementKind, EventError> {
+    if event_type == EventType::MARIA_QUERY_COMPRESSED {
+        return compressed::statement_kind(body, fde);
+    }
+    query_statement(body, fde).map(classify)
 }
 
 /// The number of an XID_EVENT.
@@ -353,7 +371,7 @@ pub enum RowsKind {
     Delete,
 }
 
-/// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS in versions 0, 1 and 2: packed row images of one table.
+/// WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS in versions 1 and 2, and PARTIAL_UPDATE_ROWS: packed row images of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowsEvent<'a> {
     /// What happens to the rows.
@@ -370,6 +388,8 @@ pub struct RowsEvent<'a> {
     pub columns: &'a [u8],
     /// Which columns the after image of an Update has; equal to `columns` otherwise.
     pub columns_after: &'a [u8],
+    /// PARTIAL_UPDATE_ROWS: after images say which of their JSON columns are changes to the document before.
+    pub partial: bool,
     /// The packed rows.
     pub rows: &'a [u8],
 }

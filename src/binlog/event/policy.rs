@@ -31,15 +31,6 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
         EventType::INCIDENT => {
             "the source says that events may be missing from its log: copy the data again and start behind this event"
         }
-        EventType::TRANSACTION_PAYLOAD => "set binlog_transaction_compression=OFF at the source",
-        EventType::PARTIAL_UPDATE_ROWS => "set binlog_row_value_options='' at the source",
-        EventType::MARIA_QUERY_COMPRESSED
-        | EventType::MARIA_WRITE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_UPDATE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_DELETE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_WRITE_ROWS_COMPRESSED
-        | EventType::MARIA_UPDATE_ROWS_COMPRESSED
-        | EventType::MARIA_DELETE_ROWS_COMPRESSED => "set log_bin_compress=OFF at the source",
         EventType::MARIA_START_ENCRYPTION => {
             "the file is encrypted: read it through the server, or set encrypt_binlog=OFF at the source"
         }

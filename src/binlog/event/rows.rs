@@ -1,4 +1,4 @@
-//! WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS: the rows of one table that one statement changed.
+//! WRITE_ROWS, UPDATE_ROWS, PARTIAL_UPDATE_ROWS, DELETE_ROWS: the rows of one table that one statement changed.
 //!
 //! ```text
 //! | 6 table_id (4 in early 5.1) | 2 flags | version 2: 2 length of extra data, itself included; extra data |
@@ -35,7 +35,8 @@ pub(super) fn parse<'a>(
         RowsKind::Write | RowsKind::Delete => (i, columns),
     };
     let (_, rows) = wire::rest(i)?;
-    Ok(RowsEvent { kind, table_id, flags, extra, width, columns, columns_after, rows })
+    let partial = event_type == EventType::PARTIAL_UPDATE_ROWS;
+    Ok(RowsEvent { kind, table_id, flags, extra, width, columns, columns_after, partial, rows })
 }
 
 /// The flags alone, of a row event of any version.

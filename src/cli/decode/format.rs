@@ -9,4 +9,6 @@ pub(super) enum Format {
     Json,
     /// One line an event, with all that SHOW BINLOG EVENTS shows
     Events,
+    /// Row changes by table, the largest transactions, the busiest seconds, events by type
+    Stats,
 }

@@ -9,7 +9,7 @@ use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::row::charset::Charset;
 use crate::row::text::{base64, json_escaped, json_string};
-use crate::row::{self, Cell, ColumnPlan, RowError, TablePlan};
+use crate::row::{self, Cell, ColumnPlan, RowError, TablePlan, json_diff};
 use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify};
 
@@ -259,9 +259,16 @@ impl Values<'_> {
         let brace = out.len();
         for (index, column) in self.plan.columns.iter().enumerate() {
             let cell = pick(index);
-            if cell != Cell::Absent {
-                column.comma_key.write(out);
-                self.cell(column, cell, scratch, out)?;
+            if cell == Cell::Absent {
+                continue;
+            }
+            column.comma_key.write(out);
+            match cell.diff_bytes(self.rows) {
+                Some(diffs) => {
+                    let document = other.get(index).copied().unwrap_or(Cell::Absent);
+                    self.changed_document(column, document, diffs, out)?;
+                }
+                None => self.cell(column, cell, scratch, out)?,
             }
         }
         open_brace(brace, out);
@@ -292,7 +299,32 @@ impl Values<'_> {
 
     #[inline]
     fn same(&self, old: Cell, new: Cell) -> bool {
-        old.bytes(self.rows) == new.bytes(self.rows)
+        match new.diff_bytes(self.rows) {
+            Some(diffs) => diffs.is_empty(),
+            None => old.bytes(self.rows) == new.bytes(self.rows),
+        }
+    }
+
+    /// A document that is logged as changes to the one before; only the changes where that one is not logged.
+    #[cold]
+    fn changed_document(
+        &self,
+        column: &ColumnPlan,
+        old: Cell,
+        diffs: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RowError> {
+        let written = match old.bytes(self.rows) {
+            Some(document) => json_diff::apply(document, diffs, out),
+            None if old == Cell::Null => Err("changes to a JSON document that is NULL"),
+            None => {
+                out.extend_from_slice(br#"{"$json_diff":"#);
+                let written = json_diff::write_operations(diffs, out);
+                out.push(b'}');
+                written
+            }
+        };
+        written.map_err(|what| column.wrong(what))
     }
 
     #[inline]

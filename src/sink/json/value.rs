@@ -25,12 +25,26 @@ pub(super) fn write(
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<(), RowError> {
-    // The kinds that most columns are, without the way round through a value.
+    use ColumnKind as K;
+    // Straight from the layout: a value that goes through memory first costs more than writing it.
     match column.kind {
-        ColumnKind::Text { .. } | ColumnKind::Blob { .. } => return write_text(column, bytes, out),
+        K::Text { .. } | K::Blob { .. } => return write_text(column, bytes, out),
+        K::Tiny | K::Short | K::Int24 | K::Long | K::LongLong => {
+            match column.value(bytes)? {
+                Value::UInt(value) => integer(value, out),
+                Value::Int(value) => integer(value, out),
+                _ => return Err(column.wrong("an integer that is none")),
+            }
+            return Ok(());
+        }
         _ => {}
     }
-    match column.value_in(bytes, scratch)? {
+    write_value(column, column.value_in(bytes, scratch)?, out)
+}
+
+#[inline]
+fn write_value(column: &ColumnPlan, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+    match value {
         Value::Int(value) => integer(value, out),
         Value::UInt(value) => integer(value, out),
         Value::Text(text) => return write_text(column, text, out),

@@ -32,6 +32,7 @@ mod events;
 mod facts;
 mod fingerprint;
 mod json;
+mod json_diff;
 mod literal;
 mod open;
 mod output;

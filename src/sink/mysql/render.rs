@@ -201,7 +201,12 @@ impl MysqlRenderer {
             if column.def.generated {
                 continue;
             }
-            if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
+            if let Some(diffs) = new.diff_bytes(event.rows) {
+                if !diffs.is_empty() {
+                    comma(row);
+                    target.change_document(row, column, *old, diffs, event.rows)?;
+                }
+            } else if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
                 comma(row);
                 row.extend_from_slice(&column.name);
                 row.push(b'=');
@@ -220,6 +225,9 @@ impl MysqlRenderer {
         }
         row.extend_from_slice(b" WHERE ");
         target.find(row, key, before, event.rows)?;
+        if event.partial {
+            target.documents_fit(row, after, event.rows)?;
+        }
         if key.is_none() {
             row.extend_from_slice(b" LIMIT 1");
         }

@@ -1,6 +1,7 @@
 //! A target table as rows are written to it: quoted names, character sets, and how a row is found.
 
-use super::facts::Facts;
+use super::facts::{Facts, Flavor};
+use super::json_diff;
 use super::literal::{self, Form};
 use super::render::{bytes_of, refused};
 use crate::row::charset::Charset;
@@ -201,6 +202,44 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
+    /// Appends an assignment that changes the column's document.
+    pub(super) fn change_document(
+        &self,
+        out: &mut Vec<u8>,
+        column: &TargetColumn<'_>,
+        old: Cell,
+        diffs: &[u8],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        out.extend_from_slice(&column.name);
+        out.push(b'=');
+        match self.facts.flavor {
+            Flavor::MySql => json_diff::value(out, &column.name, diffs),
+            Flavor::MariaDb => json_diff::text(out, old.bytes(rows), diffs),
+        }
+        .map_err(|error| self.in_column(column, error))
+    }
+
+    /// Appends, after ` AND `, conditions that the documents are such as the changes of an after image can be made to.
+    pub(super) fn documents_fit(&self, out: &mut Vec<u8>, after: &[Cell], rows: &[u8]) -> Result<(), RenderError> {
+        if self.facts.flavor == Flavor::MariaDb {
+            return Ok(());
+        }
+        for (column, cell) in self.columns.iter().zip(after) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                json_diff::conditions(out, &column.name, diffs).map_err(|error| self.in_column(column, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_column(&self, column: &TargetColumn<'_>, error: RenderError) -> RenderError {
+        RenderError {
+            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
+            hint: error.hint,
+        }
+    }
+
     /// Appends a cell's value. Returns how many warnings it raises although it is stored exactly.
     pub(super) fn value(
         &self,
@@ -215,10 +254,7 @@ impl<'a> Target<'a> {
         };
         let mut scratch = Vec::new();
         let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
-        literal::value(out, &value, column.form, self.facts).map_err(|error| RenderError {
-            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
-            hint: error.hint,
-        })?;
+        literal::value(out, &value, column.form, self.facts).map_err(|error| self.in_column(column, error))?;
         Ok(u64::from(matches!(value, Value::Enum(0))))
     }
 }

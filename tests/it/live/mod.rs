@@ -6,12 +6,14 @@ pub mod harness;
 
 mod bad_input;
 mod channel;
+mod charsets;
 mod crash;
 mod decoding;
 mod harness_itself;
 mod life;
 mod mysql_sink;
 mod operation;
+mod partial_json;
 mod replication;
 mod statements;
 mod stops;

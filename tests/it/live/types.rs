@@ -236,7 +236,7 @@ fn same(kind: &str, value: &Value, printed: Option<&str>, line: &str) -> bool {
 }
 
 /// JSON text without blanks outside of strings.
-fn compact(json: &str) -> String {
+pub(super) fn compact(json: &str) -> String {
     let (mut out, mut inside, mut escaped) = (String::new(), false, false);
     for c in json.chars() {
         if inside || c != ' ' {

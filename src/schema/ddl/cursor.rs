@@ -1,0 +1,137 @@
+//! A walk over the tokens of one statement: what all parsers here are made of.
+
+use super::token::{Dialect, Placed, Token, Tokens};
+
+/// The name of a table as written: database, where one is said, and table.
+pub(super) type TableName = (Option<String>, String);
+
+/// Where a parser stands in a statement's tokens.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'t, 'a> {
+    tokens: &'t [Placed<'a>],
+}
+
+/// All tokens of a text.
+pub(super) fn tokens(text: &str, dialect: Dialect) -> Vec<Placed<'_>> {
+    Tokens::new(text, dialect).collect()
+}
+
+impl<'t, 'a> Cursor<'t, 'a> {
+    pub(super) fn new(tokens: &'t [Placed<'a>]) -> Self {
+        Self { tokens }
+    }
+
+    pub(super) fn peek(&self) -> Option<&'t Token<'a>> {
+        self.tokens.first().map(|placed| &placed.token)
+    }
+
+    pub(super) fn peek_at(&self, ahead: usize) -> Option<&'t Token<'a>> {
+        self.tokens.get(ahead).map(|placed| &placed.token)
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'t Token<'a>> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(&first.token)
+    }
+
+    pub(super) fn at_end(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Whether some token is missing its end.
+    pub(super) fn is_broken(&self) -> bool {
+        self.tokens.last().is_some_and(|placed| placed.token == Token::Broken)
+    }
+
+    /// Whether the keyword comes next.
+    pub(super) fn sees(&self, keyword: &str) -> bool {
+        self.sees_at(0, keyword)
+    }
+
+    pub(super) fn sees_at(&self, ahead: usize, keyword: &str) -> bool {
+        matches!(self.peek_at(ahead), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    pub(super) fn sees_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.sees(keyword))
+    }
+
+    pub(super) fn sees_sign(&self, sign: char) -> bool {
+        self.peek() == Some(&Token::Sign(sign))
+    }
+
+    /// Takes the keyword if it comes next.
+    pub(super) fn word(&mut self, keyword: &str) -> bool {
+        let there = self.sees(keyword);
+        if there {
+            self.next();
+        }
+        there
+    }
+
+    /// Takes one of the keywords if it comes next.
+    pub(super) fn any(&mut self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.word(keyword))
+    }
+
+    /// Takes all of the keywords, or none.
+    pub(super) fn words(&mut self, keywords: &[&str]) -> bool {
+        let there = keywords.iter().enumerate().all(|(ahead, keyword)| self.sees_at(ahead, keyword));
+        if there {
+            self.tokens = self.tokens.get(keywords.len()..).unwrap_or_default();
+        }
+        there
+    }
+
+    pub(super) fn sign(&mut self, sign: char) -> bool {
+        let there = self.sees_sign(sign);
+        if there {
+            self.next();
+        }
+        there
+    }
+
+    /// A name, in quotes or without.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let name = match self.peek()? {
+            Token::Word(word) => (*word).to_owned(),
+            Token::Quoted(name) => name.clone().into_owned(),
+            _ => return None,
+        };
+        // What could not be read in the session's character set is no name to rely on.
+        if name.is_empty() || name.contains(char::REPLACEMENT_CHARACTER) {
+            return None;
+        }
+        self.next();
+        Some(name)
+    }
+
+    /// `table`, `database.table` or `.table`.
+    pub(super) fn table_name(&mut self) -> Option<TableName> {
+        if self.sign('.') {
+            return Some((None, self.name()?));
+        }
+        let first = self.name()?;
+        if self.sign('.') { Some((Some(first), self.name()?)) } else { Some((None, first)) }
+    }
+
+    /// Names of tables between commas.
+    pub(super) fn table_names(&mut self) -> Option<Vec<TableName>> {
+        let mut names = vec![self.table_name()?];
+        while self.sign(',') {
+            names.push(self.table_name()?);
+        }
+        Some(names)
+    }
+
+    /// `IF EXISTS`.
+    pub(super) fn if_exists(&mut self) -> bool {
+        self.words(&["IF", "EXISTS"])
+    }
+
+    /// `IF NOT EXISTS`.
+    pub(super) fn if_not_exists(&mut self) -> bool {
+        self.words(&["IF", "NOT", "EXISTS"])
+    }
+}

@@ -1,0 +1,302 @@
+//! Which tables a statement may change, without knowing them: for looking ahead in a log.
+
+use super::DdlContext;
+use super::cursor::{Cursor, TableName, tokens};
+
+/// What a statement may change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touches {
+    /// No definition of any table.
+    Nothing,
+    /// The definitions of these tables: database and table.
+    Tables(Vec<(String, String)>),
+    /// A database: its default character set, or all of its tables with it.
+    Database(String),
+    /// Not understood: perhaps anything.
+    Anything,
+}
+
+/// What a statement may change.
+#[must_use]
+pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
+    let text = context.text(statement);
+    let tokens = tokens(&text, context.dialect());
+    let mut cursor = Cursor::new(&tokens);
+    set_statement(&mut cursor);
+    let broken = cursor.is_broken();
+    match statement_touches(&mut cursor, context) {
+        Some(Touches::Nothing) => Touches::Nothing,
+        Some(touches) if !broken => touches,
+        _ => Touches::Anything,
+    }
+}
+
+/// Steps over MariaDB's `SET STATEMENT name = value, ... FOR`.
+fn set_statement(cursor: &mut Cursor<'_, '_>) {
+    let mut ahead = cursor.clone();
+    if ahead.words(&["SET", "STATEMENT"]) {
+        while !ahead.at_end() {
+            if ahead.word("FOR") {
+                *cursor = ahead;
+                return;
+            }
+            ahead.next();
+        }
+    }
+}
+
+/// First words of statements that define no table.
+const HARMLESS: &[&str] = &[
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "XA",
+    "START",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "REPLACE",
+    "LOAD",
+    "DO",
+    "SELECT",
+    "WITH",
+    "HANDLER",
+    "VALUES",
+    "TABLE",
+    "GRANT",
+    "REVOKE",
+    "ANALYZE",
+    "OPTIMIZE",
+    "REPAIR",
+    "CHECK",
+    "CHECKSUM",
+    "FLUSH",
+    "INSTALL",
+    "UNINSTALL",
+    "TRUNCATE",
+    "SET",
+    "USE",
+    "LOCK",
+    "UNLOCK",
+    "KILL",
+    "RESET",
+    "PURGE",
+    "CHANGE",
+    "STOP",
+    "SHOW",
+    "EXPLAIN",
+    "DESCRIBE",
+    "DESC",
+    "HELP",
+    "CACHE",
+    "SIGNAL",
+    "RESIGNAL",
+    "GET",
+];
+
+/// Second words of `CREATE`, `ALTER` and `DROP` where no table is meant.
+const OTHER_OBJECTS: &[&str] = &[
+    "VIEW",
+    "PROCEDURE",
+    "FUNCTION",
+    "TRIGGER",
+    "EVENT",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "TABLESPACE",
+    "UNDO",
+    "LOGFILE",
+    "RESOURCE",
+    "SPATIAL_REFERENCE",
+    "INSTANCE",
+    "PACKAGE",
+    "AGGREGATE",
+    "LIBRARY",
+    "DEFINER",
+    "ALGORITHM",
+    "SQL",
+    "PREPARE",
+    "CATALOG",
+    "JSON",
+    "MATERIALIZED",
+    "MASKING",
+    "PUBLIC",
+];
+
+fn begins_harmless(cursor: &Cursor<'_, '_>) -> bool {
+    cursor.at_end() || cursor.sees_sign('(') || cursor.sees_any(HARMLESS)
+}
+
+fn statement_touches(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Touches> {
+    if begins_harmless(cursor) {
+        return Some(Touches::Nothing);
+    }
+    if cursor.word("RENAME") {
+        return rename(cursor, context);
+    }
+    let create = cursor.word("CREATE");
+    if !create && !cursor.any(&["ALTER", "DROP"]) {
+        return None;
+    }
+    while cursor.any(&["OR", "REPLACE", "ONLINE", "OFFLINE", "IGNORE"]) {}
+    if cursor.word("TEMPORARY") {
+        return Some(Touches::Nothing);
+    }
+    if cursor.any(&["DATABASE", "SCHEMA"]) {
+        return database(cursor, context);
+    }
+    if cursor.any(&["TABLE", "TABLES", "SEQUENCE"]) {
+        return tables(cursor, context);
+    }
+    if cursor.any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "INDEX"]) {
+        return index(cursor, context);
+    }
+    // `CREATE SPATIAL REFERENCE SYSTEM` is caught above by its second word.
+    cursor.sees_any(OTHER_OBJECTS).then_some(Touches::Nothing)
+}
+
+fn of_names(names: Vec<TableName>, context: &DdlContext<'_>) -> Option<Touches> {
+    names.into_iter().map(|name| context.resolve(name)).collect::<Option<Vec<_>>>().map(Touches::Tables)
+}
+
+fn database(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Touches> {
+    cursor.if_exists();
+    cursor.if_not_exists();
+    let unnamed = cursor.at_end()
+        || cursor.sees_any(&["DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION", "READ", "COMMENT"]);
+    let name = if unnamed { context.database.to_owned() } else { context.fold(cursor.name()?) };
+    if name.is_empty() { None } else { Some(Touches::Database(name)) }
+}
+
+fn rename(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Touches> {
+    if cursor.word("USER") {
+        return Some(Touches::Nothing);
+    }
+    if !cursor.any(&["TABLE", "TABLES"]) {
+        return None;
+    }
+    let mut names = Vec::new();
+    cursor.if_exists();
+    loop {
+        names.push(cursor.table_name()?);
+        if cursor.any(&["WAIT", "NOWAIT"]) {
+            cursor.next();
+        }
+        if !cursor.word("TO") {
+            return None;
+        }
+        names.push(cursor.table_name()?);
+        if !cursor.sign(',') {
+            return of_names(names, context);
+        }
+    }
+}
+
+/// `CREATE|ALTER|DROP TABLE`: names first, then what else may be renamed or exchanged.
+fn tables(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Touches> {
+    cursor.if_exists();
+    cursor.if_not_exists();
+    let mut names = cursor.table_names()?;
+    while !cursor.at_end() {
+        if cursor.word("RENAME") && !cursor.sees_any(&["COLUMN", "INDEX", "KEY"]) {
+            cursor.any(&["TO", "AS"]);
+            cursor.sign('=');
+            names.push(cursor.table_name()?);
+        } else if cursor.words(&["CONVERT", "TABLE"]) || cursor.words(&["TO", "TABLE"]) {
+            // MariaDB: a table becomes a partition, or a partition a table.
+            names.push(cursor.table_name()?);
+        } else {
+            cursor.next();
+        }
+    }
+    of_names(names, context)
+}
+
+fn index(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Touches> {
+    if cursor.word("REFERENCE") {
+        return Some(Touches::Nothing);
+    }
+    while !cursor.at_end() {
+        if cursor.word("ON") {
+            return of_names(vec![cursor.table_name()?], context);
+        }
+        cursor.next();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touched(statement: &str) -> Touches {
+        let context = DdlContext { database: "d", server_version: "9.7.4", ..DdlContext::default() };
+        touches(statement.as_bytes(), &context)
+    }
+
+    #[test]
+    fn statements_name_the_tables_they_may_change() {
+        for (statement, expected) in [
+            ("CREATE TABLE t (a INT)", "d.t"),
+            ("create or replace table if not exists `x y`.`a``b` like t", "x y.a`b"),
+            ("ALTER IGNORE TABLE t ADD COLUMN a INT, RENAME TO e.u, RENAME COLUMN a TO b", "d.t e.u"),
+            ("ALTER TABLE t RENAME=u", "d.t d.u"),
+            ("ALTER TABLE t CONVERT PARTITION p TO TABLE u", "d.t d.u"),
+            ("ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (1)", "d.t d.u"),
+            ("RENAME TABLE t TO _t_del, _t_gho TO t", "d.t d._t_del d._t_gho d.t"),
+            ("DROP TABLE IF EXISTS a, x.b CASCADE /* generated by server */", "d.a x.b"),
+            ("CREATE UNIQUE INDEX i USING BTREE ON x.t (a)", "x.t"),
+            ("DROP INDEX i ON t", "d.t"),
+            ("SET STATEMENT max_statement_time=1 FOR ALTER TABLE t FORCE", "d.t"),
+            ("/*!40000 ALTER TABLE t DISABLE KEYS */", "d.t"),
+            ("CREATE SEQUENCE s", "d.s"),
+        ] {
+            let expected = expected.split(' ').collect::<Vec<_>>().join(" ").replace("x y", "x\u{a0}y");
+            let Touches::Tables(tables) = touched(&statement.replace("x y", "x\u{a0}y")) else {
+                panic!("{statement}: {:?}", touched(statement))
+            };
+            let tables: Vec<_> = tables.iter().map(|(database, table)| format!("{database}.{table}")).collect();
+            assert_eq!(tables.join(" "), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_defines_no_table_touches_nothing() {
+        for statement in [
+            "",
+            "BEGIN",
+            "INSERT INTO t VALUES (1)",
+            "SET @a = 'ALTER TABLE t'",
+            "CREATE VIEW v AS SELECT 1",
+            "CREATE DEFINER=`a`@`b` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+            "TRUNCATE t",
+            "GRANT ALL ON *.* TO x",
+            "CREATE TEMPORARY TABLE t (a INT)",
+            "DROP TEMPORARY TABLE IF EXISTS t",
+            "DROP USER x",
+            "ANALYZE TABLE t",
+            "CREATE SPATIAL REFERENCE SYSTEM 1 NAME 'x'",
+            "CREATE OR REPLACE ALGORITHM=MERGE VIEW v AS SELECT 1",
+            "CREATE PROCEDURE p() BEGIN CREATE TABLE t (a INT); END",
+            "/* CREATE TABLE t */",
+            "RENAME USER a TO b",
+            "INSERT INTO t VALUES ('unfinished",
+        ] {
+            assert_eq!(touched(statement), Touches::Nothing, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_may_touch_anything() {
+        for statement in
+            ["ALTER", "CREATE TABLE", "FROBNICATE t", "CREATE TABLE t (a INT COMMENT 'unfinished)", "RENAME t TO u"]
+        {
+            assert_eq!(touched(statement), Touches::Anything, "{statement}");
+        }
+        assert_eq!(touched("DROP DATABASE IF EXISTS x"), Touches::Database("x".to_owned()));
+        assert_eq!(touched("ALTER DATABASE CHARACTER SET latin1"), Touches::Database("d".to_owned()));
+    }
+}
