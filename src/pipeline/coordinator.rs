@@ -185,6 +185,8 @@ pub struct Coordinator<'a, O> {
     /// Number of the file.
     pub(super) file: usize,
     past: bool,
+    /// Bytes of transactions passed over since this was told.
+    pub(super) passed: u64,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -222,6 +224,7 @@ impl<'a, O> Coordinator<'a, O> {
             selection: Selection::default(),
             file: 0,
             past: false,
+            passed: 0,
             resumed: resume.is_none(),
             resume,
         }
@@ -298,7 +301,7 @@ impl<'a, O> Coordinator<'a, O> {
                     }
                     More::End => {
                         self.end_file()?;
-                        self.selection.finish().map_err(|error| ApplyError::misplaced(&error))?;
+                        super::decode::finish(&self.selection)?;
                         return Ok(Ended::Input);
                     }
                 }
@@ -522,7 +525,11 @@ impl<'a, O> Coordinator<'a, O> {
     fn close(&mut self, end: GroupEnd, end_at: usize) -> Result<bool, Halt> {
         self.complete = self.source.clone();
         let Some(open) = self.open.take() else { return Ok(false) };
-        if open.passed_over || self.done_before(&self.complete) {
+        if open.passed_over {
+            self.passed = self.passed.saturating_add(u64::try_from(end_at.saturating_sub(open.at)).unwrap_or(0));
+            return Ok(false);
+        }
+        if self.done_before(&self.complete) {
             return Ok(false);
         }
         self.require_resumed(&open)?;
@@ -627,7 +634,7 @@ impl<'a, O> Coordinator<'a, O> {
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            self.dispatch.progress(self.complete.clone())?;
+            self.dispatch.progress(self.complete.clone(), std::mem::take(&mut self.passed))?;
         }
         Ok(())
     }

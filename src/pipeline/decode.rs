@@ -14,7 +14,7 @@ use super::input::{ChainedInput, FileInput, LogInput, PipeInput};
 use super::listing::{self, Listing};
 use super::plans::Names;
 use super::sequencer::Observer;
-use crate::filter::Wanted;
+use crate::filter::{Selection, Wanted};
 use crate::sink::Sink;
 
 /// The name that stands for standard input.
@@ -75,6 +75,15 @@ fn open_all(files: Vec<PathBuf>) -> Result<Option<Box<dyn LogInput>>, ApplyError
         }
         None => Ok(None),
     }))))
+}
+
+/// The log has ended: whether its range was there.
+pub(super) fn finish(selection: &Selection) -> Result<(), ApplyError> {
+    selection.finish().map_err(|error| ApplyError::misplaced(&error))?;
+    if selection.awaits_more() {
+        tracing::warn!("the log ends before all GTIDs to stop after were seen");
+    }
+    Ok(())
 }
 
 /// The error for a file that does not begin as every log does.

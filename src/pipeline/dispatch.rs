@@ -69,8 +69,8 @@ impl Counts {
 pub enum Order<O> {
     /// Take this job's results.
     Results(Receiver<Result<Rendered<O>, ApplyError>>),
-    /// There was nothing to decode up to here.
-    Progress(LogPosition),
+    /// There was nothing to decode up to here, in so many bytes.
+    Progress(LogPosition, u64),
     /// Make everything before durable, then answer.
     Barrier(Sender<()>),
 }
@@ -133,12 +133,12 @@ impl<O> Dispatch<O> {
         self.jobs.send(Job { batch, results }).map_err(|_| Gone)
     }
 
-    /// Tells how far the log holds nothing to decode.
+    /// Tells how far the log holds nothing to decode, and how many bytes were passed over.
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn progress(&self, position: LogPosition) -> Result<(), Gone> {
-        self.order.send(Order::Progress(position)).map_err(|_| Gone)
+    pub fn progress(&self, position: LogPosition, bytes: u64) -> Result<(), Gone> {
+        self.order.send(Order::Progress(position, bytes)).map_err(|_| Gone)
     }
 
     /// Waits until everything given out is durable in the sink.

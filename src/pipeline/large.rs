@@ -106,6 +106,9 @@ impl<O> Coordinator<'_, O> {
         self.buffer_at = self.buffer_at.saturating_add(extent.len);
         self.framed = 0;
         self.complete = end;
+        if open.passed_over {
+            self.passed = self.passed.saturating_add(extent.len);
+        }
         if !skip {
             self.mark_sent();
         }

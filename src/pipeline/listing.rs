@@ -169,7 +169,7 @@ impl<'a> Lister<'a> {
                 }
                 More::End => {
                     self.end_file()?;
-                    return self.selection.finish().map_err(|error| ApplyError::misplaced(&error));
+                    return super::decode::finish(&self.selection);
                 }
             }
         }

@@ -8,6 +8,7 @@ mod bad_input;
 mod channel;
 mod charsets;
 mod crash;
+mod decode_events;
 mod decoding;
 mod harness_itself;
 mod life;
