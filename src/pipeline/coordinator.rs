@@ -13,6 +13,8 @@ use super::dispatch::{Dispatch, Gone};
 use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
+use super::tracker::At as Standing;
+use crate::binlog::compressed::Inflater;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
 use crate::binlog::payload::Unpacker;
@@ -24,6 +26,7 @@ use crate::filter::{Selection, Verdict};
 use crate::gtid::{Gtid, GtidPos, GtidSet};
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::row::TablePlan;
+use crate::sink::SinkError;
 use crate::statement::StatementKind;
 
 /// Bytes a batch aims at: large enough to keep workers busy, small enough to stay in the second-level cache.
@@ -138,13 +141,19 @@ impl Unresolved {
         Halt::Error(match self {
             Self::Event(error) => ApplyError::event(&error, place),
             Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
-            Self::Table { table, error } => {
-                let place = Place { table: Some(table), ..place };
-                match error {
-                    ResolveError::Unfit { what, hint } => undecodable(what, place, hint),
-                    ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(Box::new(place)) },
-                }
-            }
+            Self::Table { table, error } => return error.at(Place { table: Some(table), ..place }),
+        })
+    }
+}
+
+impl ResolveError {
+    /// Says where.
+    fn at(self, place: Place) -> Halt {
+        let place = Box::new(place);
+        Halt::Error(match self {
+            Self::Unfit { what, hint } => ApplyError::Undecodable { what, place, hint },
+            Self::Names { what, hint } => ApplyError::Names { what, place, hint },
+            Self::Catalog(error) => ApplyError::Sink { error, place: Some(place) },
         })
     }
 }
@@ -418,7 +427,10 @@ impl<'a, O> Coordinator<'a, O> {
         if abandoned {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
-            self.open = None;
+            if self.open.take().is_some_and(|open| open.changes_schema) {
+                let at = self.source.clone();
+                self.plans.abandoned(&at).map_err(|error| self.catalog_error(error, self.framed))?;
+            }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
@@ -500,7 +512,8 @@ impl<'a, O> Coordinator<'a, O> {
                 self.maps.push((at.into(), plan));
             }
             kind if kind.is_query() => {
-                let changes = changes_schema(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+                let format = Arc::clone(&self.format);
+                let changes = self.look_at_statement(raw, &format, &self.place(at))?;
                 if let Some(open) = &mut self.open {
                     open.changes_schema |= changes;
                 }
@@ -513,6 +526,29 @@ impl<'a, O> Coordinator<'a, O> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a statement may change tables. Where it does, their definitions follow it.
+    pub(super) fn look_at_statement(
+        &mut self,
+        raw: &RawEvent<'_>,
+        format: &FormatDescription,
+        place: &Place,
+    ) -> Result<bool, Halt> {
+        let changes = changes_schema(raw, format).map_err(|error| ApplyError::event(&error, place.clone()))?;
+        if changes && self.plans.follows_statements() && !self.done_before(&self.source) {
+            let mut inflater = Inflater::default();
+            let packed = raw.header.event_type.is_compressed();
+            let parsed = if packed { inflater.parse(raw, format) } else { event::parse(raw, format) };
+            let event = parsed.map_err(|error| ApplyError::event(&error, place.clone()))?;
+            if let Event::Query(query) = event {
+                let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+                let standing = Standing { boundary, position: &self.source };
+                let followed = self.plans.statement(&query, &format.server_version, standing);
+                followed.map_err(|error| error.at(place.clone()))?;
+            }
+        }
+        Ok(changes)
     }
 
     /// Whether the open transaction's tables are on the target only once its own definitions are applied.
@@ -582,7 +618,9 @@ impl<'a, O> Coordinator<'a, O> {
             Event::TableMap(map) => map,
             _ => return Err(Unresolved::NoTableMap),
         };
-        self.plans.resolve(&map, body).map_err(|error| Unresolved::Table {
+        let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+        let standing = Standing { boundary, position: &self.source };
+        self.plans.resolve(&map, body, standing).map_err(|error| Unresolved::Table {
             table: format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table)),
             error,
         })
@@ -590,6 +628,7 @@ impl<'a, O> Coordinator<'a, O> {
 
     /// Gives out what is complete and keeps the rest.
     pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
+        self.keep_definitions()?;
         let split = self.open.as_ref().map_or(self.framed, |open| open.at);
         if split > 0 {
             let mut rest = self.dispatch.buffer();
@@ -637,6 +676,15 @@ impl<'a, O> Coordinator<'a, O> {
             self.dispatch.progress(self.complete.clone(), std::mem::take(&mut self.passed))?;
         }
         Ok(())
+    }
+
+    /// What was learned about tables is durable before any checkpoint behind it.
+    pub(super) fn keep_definitions(&mut self) -> Result<(), Halt> {
+        self.plans.flush().map_err(|error| self.catalog_error(error, self.framed))
+    }
+
+    fn catalog_error(&self, error: SinkError, at: usize) -> Halt {
+        ResolveError::from(error).at(self.place(at))
     }
 
     /// Records that the sequencer was told about everything complete.

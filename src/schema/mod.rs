@@ -10,7 +10,7 @@ pub mod tables;
 
 use std::sync::Arc;
 
-pub use catalog::{CatalogError, columns_query, keys_query};
+pub use catalog::{CatalogError, collation_query, columns_query, keys_query};
 pub use tables::Tables;
 
 /// A table as `information_schema` describes it at one moment.

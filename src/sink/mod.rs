@@ -7,6 +7,7 @@
 pub mod json;
 pub mod mysql;
 pub mod null;
+pub mod sql;
 pub mod stats;
 
 use crate::binlog::EventHeader;

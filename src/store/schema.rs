@@ -133,6 +133,27 @@ impl Store {
         Ok(())
     }
 
+    /// Adds versions that a user states, in place of all that was known from their positions on. Synced when this
+    /// returns.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or the channel does not exist.
+    pub fn import_schema(&self, name: &str, source: &str, versions: &[SchemaVersion]) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        require(&transaction, name)?;
+        for version in versions {
+            for known in read(&transaction, name, source, Some(&version.subject))? {
+                if known.position >= version.position {
+                    delete(&transaction, name, source, &known.subject, &known.position)?;
+                }
+            }
+            write(&transaction, name, source, version)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// All versions of a subject, in the order of their positions.
     ///
     /// # Errors
@@ -271,26 +292,40 @@ fn compact(
     subject: &Subject,
     applied: &LogPosition,
 ) -> Result<(), StoreError> {
-    let (subject, database, table) = subject.columns();
-    let mut positions: Vec<LogPosition> = connection
-        .prepare_cached(
-            "SELECT file, pos FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
-             AND database_name = ?4 AND table_name = ?5",
-        )?
-        .query_map(params![name, source, subject, database, table], |row| {
-            Ok(LogPosition::new(row.get::<_, String>(0)?, from_sql(row.get(1)?)))
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut positions: Vec<LogPosition> = {
+        let (subject, database, table) = subject.columns();
+        connection
+            .prepare_cached(
+                "SELECT file, pos FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
+                 AND database_name = ?4 AND table_name = ?5",
+            )?
+            .query_map(params![name, source, subject, database, table], |row| {
+                Ok(LogPosition::new(row.get::<_, String>(0)?, from_sql(row.get(1)?)))
+            })?
+            .collect::<Result<_, _>>()?
+    };
     positions.sort();
     let passed = positions.partition_point(|position| position <= applied);
     for position in positions.iter().take(passed.saturating_sub(1)) {
-        connection
-            .prepare_cached(
-                "DELETE FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
-                 AND database_name = ?4 AND table_name = ?5 AND file = ?6 AND pos = ?7",
-            )?
-            .execute(params![name, source, subject, database, table, &*position.file, to_sql(position.pos)?])?;
+        delete(connection, name, source, subject, position)?;
     }
+    Ok(())
+}
+
+fn delete(
+    connection: &Connection,
+    name: &str,
+    source: &str,
+    subject: &Subject,
+    position: &LogPosition,
+) -> Result<(), StoreError> {
+    let (subject, database, table) = subject.columns();
+    connection
+        .prepare_cached(
+            "DELETE FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
+             AND database_name = ?4 AND table_name = ?5 AND file = ?6 AND pos = ?7",
+        )?
+        .execute(params![name, source, subject, database, table, &*position.file, to_sql(position.pos)?])?;
     Ok(())
 }
 
@@ -420,6 +455,16 @@ mod tests {
         assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), versions[1..]);
         assert_eq!(store.forget_schema("", None).unwrap(), 1);
         assert_eq!(store.forget_schema("", None).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_import_replaces_what_was_known_from_there_on() {
+        let (_dir, store) = open();
+        let versions = [10, 20, 30].map(|pos| table("t", "b.1", pos, "old"));
+        store.record_schema("", SOURCE, &versions).unwrap();
+        let imported = SchemaVersion { origin: Origin::Import, ..table("t", "b.1", 20, "new") };
+        store.import_schema("", SOURCE, std::slice::from_ref(&imported)).unwrap();
+        assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), [versions[0].clone(), imported]);
     }
 
     #[test]

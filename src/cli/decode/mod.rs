@@ -4,6 +4,7 @@ mod bar;
 mod events;
 mod format;
 mod selection;
+mod sql;
 mod stats;
 
 use std::num::NonZeroUsize;
@@ -14,10 +15,12 @@ use self::bar::Bar;
 use self::events::Events;
 use self::format::Format;
 use self::selection::SelectionArgs;
+use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
 use crate::pipeline::{ApplyError, applier};
+use crate::row::GeometryForm;
 use crate::sink::json::JsonSink;
 use crate::sink::stats::{Report, StatsSink};
 use crate::sink::{Sink, SinkError};
@@ -39,9 +42,15 @@ pub(super) struct Decode {
     json: bool,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// How JSON shows spatial values; wkb is in base64.
+    #[arg(long, value_name = "FORM", value_parser = clap::builder::PossibleValuesParser::new(GeometryForm::NAMES),
+          default_value = "wkt")]
+    geometry: String,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    sql: SqlArgs,
 }
 
 impl Decode {
@@ -49,10 +58,16 @@ impl Decode {
         if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
             return Err(Failure::usage("standard input can be read once only").into());
         }
+        self.sql.check(self.format)?;
         match self.format {
-            Format::Json => self.bring_to(&mut JsonSink::stdout()),
             Format::Events => self.list(),
             Format::Stats => self.count(),
+            Format::Sql => self.print_sql(),
+            Format::Flashback => self.print_flashback(),
+            Format::Json => {
+                let geometry = GeometryForm::parse(&self.geometry).unwrap_or_default();
+                self.bring_to(&mut JsonSink::stdout().geometry(geometry))
+            }
         }
     }
 
@@ -81,7 +96,7 @@ impl Decode {
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
         let wanted = self.selection.wanted(self.files.len())?;
-        sink.open()?;
+        sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let options = DecodeOptions { files: self.files.clone(), workers: threads, wanted, stop: Arc::default() };

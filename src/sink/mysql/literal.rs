@@ -144,7 +144,7 @@ pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends a quoted identifier.
-pub(super) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
+pub(in crate::sink) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
     out.push(b'`');
     for byte in name {
         if *byte == b'`' {

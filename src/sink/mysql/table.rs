@@ -42,7 +42,9 @@ pub(super) struct Target<'a> {
     pub(super) deprecated: bool,
     /// Deleting one row may delete others of the same table.
     pub(super) cascades: bool,
-    def: &'a TableDef,
+    /// Its columns' names are known.
+    pub(super) named: bool,
+    pub(super) def: &'a TableDef,
 }
 
 impl<'a> Target<'a> {
@@ -53,6 +55,12 @@ impl<'a> Target<'a> {
             what: format!("{display} does not exist on the target"),
             hint: Some("the target's schema differs from the source's at this point: repair it and start again".into()),
         })?;
+        Self::with(plan, def, facts)
+    }
+
+    /// Puts a plan and any definition together, if they fit.
+    pub(super) fn with(plan: &'a TablePlan, def: &'a TableDef, facts: &'a Facts) -> Result<Self, RenderError> {
+        let display = format!("{}.{}", plan.database, plan.table);
         if def.columns.len() != plan.columns.len() {
             return Err(differs(format!(
                 "{display} has {} columns on the target and {} at the source",
@@ -98,7 +106,7 @@ impl<'a> Target<'a> {
         literal::identifier(&mut name, plan.table.as_bytes());
         let deprecated =
             columns.iter().any(|column| column.form.charset.is_some_and(|name| DEPRECATED.contains(&name)));
-        Ok(Self { name, display, columns, facts, deprecated, cascades: def.cascades, def })
+        Ok(Self { name, display, columns, facts, deprecated, cascades: def.cascades, named: true, def })
     }
 
     /// The key whose columns the image all has: primary, else unique without NULLs.
@@ -116,13 +124,15 @@ impl<'a> Target<'a> {
         names.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Appends a condition that matches the image's row: by key, else by every column that is there.
+    /// Appends a condition that matches the image's row: by key, else by every column that is there. With `whole` the
+    /// row must be as the image says also where there is a key.
     pub(super) fn find(
         &self,
         out: &mut Vec<u8>,
         key: Option<&[usize]>,
         image: &[Cell],
         rows: &[u8],
+        whole: bool,
     ) -> Result<(), RenderError> {
         let mut first = true;
         let mut and = |out: &mut Vec<u8>| {
@@ -139,10 +149,15 @@ impl<'a> Target<'a> {
                     self.value(out, column, *cell, rows)?;
                 }
             }
-            return Ok(());
+            if !whole {
+                return Ok(());
+            }
         }
-        for (column, cell) in self.columns.iter().zip(image) {
-            if !matches!(cell, Cell::Absent) && !column.def.generated {
+        let key = key.unwrap_or_default();
+        for (at, (column, cell)) in self.columns.iter().zip(image).enumerate() {
+            // A key says which row it is; in a text its collation may hide a difference.
+            let said = key.contains(&at) && column.def.charset.is_none();
+            if !matches!(cell, Cell::Absent) && !column.def.generated && !said {
                 and(out);
                 self.same(out, column, *cell, rows)?;
             }
