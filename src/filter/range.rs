@@ -222,9 +222,7 @@ impl Selection {
                 set.subtract(&one);
             }
             (Some(Awaited::MariaDb(domains)), Gtid::MariaDb { domain, sequence, .. }) => {
-                if domains.get(domain).is_some_and(|last| sequence >= last) {
-                    domains.remove(domain);
-                }
+                domains.retain(|awaited, last| awaited != domain || sequence < last);
             }
             _ => {}
         }
