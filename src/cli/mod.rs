@@ -79,7 +79,7 @@ enum Command {
     Status(status::Status),
     #[command(visible_aliases = ["reset-slave", "reset-replica"])]
     Reset(reset::Reset),
-    Decode(decode::Decode),
+    Decode(Box<decode::Decode>),
     Schema(schema::Schema),
 }
 

@@ -84,8 +84,11 @@ impl FromStr for Bound {
             return Ok(Self::Gtids(gtids));
         }
         match text.parse::<LogPosition>() {
-            Ok(LogPosition { file, pos }) => Ok(Self::Position { file: Some(file.to_string()), pos }),
-            Err(_) => Err(BoundError(text.to_owned())),
+            // A time that is none is no file's name.
+            Ok(LogPosition { file, pos }) if text.get(..10).and_then(parse_datetime).is_none() => {
+                Ok(Self::Position { file: Some(file.to_string()), pos })
+            }
+            _ => Err(BoundError(text.to_owned())),
         }
     }
 }

@@ -13,3 +13,12 @@ pub use bound::{Bound, BoundError, Gtids, parse_datetime};
 pub use content::{Content, Kind};
 pub use pattern::{Pattern, PatternError, TablePattern};
 pub use range::{Misplaced, Range, Selection, Verdict};
+
+/// The part of a log that is wanted; by default all of it.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Which transactions.
+    pub selection: Selection,
+    /// What of them.
+    pub content: Content,
+}

@@ -89,6 +89,12 @@ pub struct Selection {
     begun: bool,
 }
 
+impl Default for Selection {
+    fn default() -> Self {
+        Self::new(Range::default(), 1)
+    }
+}
+
 impl Selection {
     /// For a log of so many files.
     #[must_use]
@@ -216,9 +222,7 @@ impl Selection {
                 set.subtract(&one);
             }
             (Some(Awaited::MariaDb(domains)), Gtid::MariaDb { domain, sequence, .. }) => {
-                if domains.get(domain).is_some_and(|last| sequence >= last) {
-                    domains.remove(domain);
-                }
+                domains.retain(|awaited, last| awaited != domain || sequence < last);
             }
             _ => {}
         }
@@ -264,4 +268,107 @@ fn sequences(position: &GtidPos) -> BTreeMap<u32, u64> {
         Gtid::MySql { .. } => None,
     };
     position.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    fn range(start: Option<&str>, stop: Option<&str>) -> Range {
+        let bound = |text: Option<&str>| text.map(|text| text.replace("U:", &format!("{UUID}:")).parse().unwrap());
+        Range { start: bound(start), stop: bound(stop), ..Range::default() }
+    }
+
+    /// Twelve transactions in three files, at 100 to 400 of each, of seconds 1000, 1010, ..., numbered from 1.
+    fn wanted(range: Range, mariadb: bool) -> Vec<usize> {
+        let mut selection = Selection::new(range, 3);
+        let mut wanted = Vec::new();
+        for n in 0..12_usize {
+            let at = LogPosition::new(format!("b.{:06}", n / 4 + 1), (n as u64 % 4 + 1) * 100);
+            let gtid = if mariadb { format!("{}-1-{}", n % 2, n + 1) } else { format!("{UUID}:{}", n + 1) };
+            selection.event(n / 4, &at, at.pos + 100).unwrap();
+            match selection.transaction(n / 4, &at, 1000 + n as u32 * 10, Some(&gtid.parse().unwrap())) {
+                Verdict::Wanted => wanted.push(n + 1),
+                Verdict::PassedOver => {}
+                Verdict::Past => break,
+            }
+        }
+        wanted
+    }
+
+    #[test]
+    fn a_range_begins_with_its_start_and_ends_before_its_stop() {
+        for (start, stop, expected) in [
+            (None, None, 1..=12),
+            (Some("200"), None, 2..=12),
+            (None, Some("200"), 1..=9),
+            (Some("b.000002:300"), Some("b.000003:100"), 7..=8),
+            (Some("b.000002:500"), None, 9..=12),
+            (None, Some("b.000002:301"), 1..=7),
+            (None, Some("b.000009:4"), 1..=12),
+            (Some("1970-01-01 00:17:00"), Some("1970-01-01 00:17:20"), 3..=4),
+            (Some("1970-01-01 00:16:51"), None, 3..=12),
+            (Some("U:1-5"), None, 6..=12),
+            (None, Some("U:1-5"), 1..=5),
+            (Some("U:1-5"), Some("U:7"), 6..=7),
+        ] {
+            assert_eq!(wanted(range(start, stop), false), expected.collect::<Vec<_>>(), "{start:?} {stop:?}");
+        }
+        assert_eq!(wanted(range(Some("U:2-3:5-11"), None), false), [1, 4, 12]);
+        assert_eq!(wanted(range(Some("0-1-3,1-1-8"), None), true), [5, 7, 9, 10, 11, 12]);
+        assert_eq!(wanted(range(None, Some("0-1-3,1-1-8")), true), (1..=8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_what_is_listed_and_not_excluded_is_wanted() {
+        let set = |text: &str| Some(format!("{UUID}:{text}").parse().unwrap());
+        assert_eq!(wanted(Range { include: set("3-5"), ..Range::default() }, false), [3, 4, 5]);
+        assert_eq!(wanted(Range { include: set("3-5"), exclude: set("4"), ..Range::default() }, false), [3, 5]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_neither_begins_nor_ends_a_range_twice() {
+        let mut selection = Selection::new(range(Some("1970-01-01 00:00:20"), Some("1970-01-01 00:00:30")), 1);
+        let at = LogPosition::new("b", 4);
+        let verdicts: Vec<Verdict> =
+            [10, 20, 15, 29, 30].map(|timestamp| selection.transaction(0, &at, timestamp, None)).to_vec();
+        let (over, wanted) = (Verdict::PassedOver, Verdict::Wanted);
+        assert_eq!(verdicts, [over, wanted, wanted, wanted, Verdict::Past]);
+    }
+
+    #[test]
+    fn what_lies_before_the_first_file_counts_as_seen() {
+        let mut selection = Selection::new(range(None, Some("U:1-3")), 1);
+        selection.previous_gtids(&format!("{UUID}:1-2").parse().unwrap());
+        let at = LogPosition::new("b", 4);
+        let next = |selection: &mut Selection, gno| {
+            selection.transaction(0, &at, 1, Some(&format!("{UUID}:{gno}").parse().unwrap()))
+        };
+        assert!(selection.awaits_more());
+        assert_eq!(next(&mut selection, 3), Verdict::Wanted);
+        assert!(!selection.awaits_more());
+        assert_eq!(next(&mut selection, 4), Verdict::Past);
+    }
+
+    #[test]
+    fn a_start_at_no_event_is_named_with_its_neighbours() {
+        let at = |file: &str, pos| LogPosition::new(file, pos);
+        let mut inside = Selection::new(range(Some("150"), None), 1);
+        inside.event(0, &at("b.000001", 4), 100).unwrap();
+        let error = inside.event(0, &at("b.000001", 100), 200).unwrap_err();
+        assert_eq!(error, Misplaced::Inside { asked: at("b.000001", 150), before: 100, after: 200 });
+        let mut behind = Selection::new(range(Some("b.000001:250"), None), 2);
+        behind.event(0, &at("b.000001", 100), 200).unwrap();
+        assert_eq!(behind.finish(), Err(Misplaced::Behind { asked: at("b.000001", 250), end: 200 }));
+        assert!(behind.event(1, &at("b.000002", 4), 100).is_err());
+        let mut other = Selection::new(range(Some("b.000009:4"), None), 1);
+        other.event(0, &at("b.000001", 4), 100).unwrap();
+        assert_eq!(other.finish(), Err(Misplaced::NoFile("b.000009".to_owned())));
+        let mut end = Selection::new(range(Some("200"), None), 1);
+        end.event(0, &at("b.000001", 100), 200).unwrap();
+        assert_eq!(end.finish(), Ok(()));
+    }
 }

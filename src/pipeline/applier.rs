@@ -13,6 +13,7 @@ use super::input::LogInput;
 use super::plans::{Names, PlanCache};
 use super::sequencer::{self, Observer};
 use super::worker;
+use crate::filter::Wanted;
 use crate::position::LogPosition;
 use crate::sink::Sink;
 
@@ -26,6 +27,8 @@ pub struct ApplierOptions {
     pub resume: Option<LogPosition>,
     /// Set to end the applier behind the transaction under way.
     pub stop: Arc<AtomicBool>,
+    /// The part of the log that is wanted.
+    pub wanted: Wanted,
     /// UUID of the source, to go with each recorded progress.
     pub source_uuid: Option<String>,
 }
@@ -66,19 +69,22 @@ pub fn run<S: Sink>(
 ) -> Result<Summary, ApplyError> {
     let workers = options.workers.max(1);
     let gone = Arc::new(AtomicBool::new(false));
-    let ApplierOptions { names, resume, stop, source_uuid, .. } = options;
+    let ApplierOptions { names, resume, stop, wanted, source_uuid, .. } = options;
+    let content = Arc::new(wanted.content);
     let (dispatch, ends) = Dispatch::new(workers, stop, Arc::clone(&gone));
     let (spare_in, spare_out) = bounded(workers.saturating_mul(4));
     let renderers: Vec<S::Renderer> = (0..workers).map(|_| sink.renderer()).collect();
     thread::scope(|scope| {
         let coordinator = scope.spawn(move || {
             let mut coordinator = Coordinator::new(input, PlanCache::new(names), dispatch, resume);
+            coordinator.select(wanted.selection);
             let ended = coordinator.run();
             (ended, coordinator.saw_unnamed())
         });
         for renderer in renderers {
             let (jobs, spare_bytes, spare_outputs) = (ends.jobs.clone(), ends.spare.clone(), spare_out.clone());
-            scope.spawn(move || worker::run(renderer, &jobs, &spare_bytes, &spare_outputs));
+            let content = Arc::clone(&content);
+            scope.spawn(move || worker::run(renderer, &content, &jobs, &spare_bytes, &spare_outputs));
         }
         drop((ends.jobs, ends.spare, spare_out));
         let orders = ends.order;

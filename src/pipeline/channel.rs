@@ -329,6 +329,7 @@ impl Applier {
             workers: applier::default_workers(),
             names,
             resume: progress.map(|progress| progress.position),
+            wanted: crate::filter::Wanted::default(),
             stop: Arc::clone(&self.signals.stop),
             source_uuid: self.shared.source_uuid.get().cloned().flatten(),
         };

@@ -23,7 +23,8 @@ use crate::binlog::{
     ChecksumAlgorithm, EventError, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent,
 };
 use crate::change::{GroupEnd, TransactionMeta};
-use crate::gtid::Gtid;
+use crate::filter::{Selection, Verdict};
+use crate::gtid::{Gtid, GtidPos, GtidSet};
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::row::TablePlan;
 use crate::sink::SinkError;
@@ -79,6 +80,8 @@ pub(super) struct Open {
     pub changes_schema: bool,
     /// How it ends, where a payload says so.
     pub end: Option<GroupEnd>,
+    /// It is not in the range that is wanted.
+    pub passed_over: bool,
 }
 
 impl Open {
@@ -93,6 +96,7 @@ impl Open {
             last_rows: None,
             changes_schema: false,
             end: None,
+            passed_over: false,
         }
     }
 
@@ -117,6 +121,8 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
+    /// The open transaction and all after it are not wanted.
+    Past,
     /// The open transaction goes through in pieces: rows in it follow a definition of its own, which must be applied
     /// before the rows' tables can be looked up, or its payload is too large for a batch.
     Apart,
@@ -193,6 +199,12 @@ pub struct Coordinator<'a, O> {
     pub(super) unpacked: Vec<u8>,
     pub(super) payloads: Vec<Payload>,
     pub(super) open: Option<Open>,
+    pub(super) selection: Selection,
+    /// Number of the file.
+    pub(super) file: usize,
+    past: bool,
+    /// Bytes of transactions passed over since this was told.
+    pub(super) passed: u64,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -229,9 +241,18 @@ impl<'a, O> Coordinator<'a, O> {
             unpacked: Vec::new(),
             payloads: Vec::new(),
             open: None,
+            selection: Selection::default(),
+            file: 0,
+            past: false,
+            passed: 0,
             resumed: resume.is_none(),
             resume,
         }
+    }
+
+    /// Passes over what is not in this part of the log.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
     }
 
     /// Works until the input ends, the stop flag is set, or an error.
@@ -268,6 +289,10 @@ impl<'a, O> Coordinator<'a, O> {
                     self.hand_over()?;
                     continue;
                 }
+                Framed::Past => {
+                    self.hand_over()?;
+                    return Ok(Ended::Input);
+                }
                 Framed::Barrier => {
                     self.hand_over()?;
                     self.dispatch.barrier()?;
@@ -296,6 +321,7 @@ impl<'a, O> Coordinator<'a, O> {
                     }
                     More::End => {
                         self.end_file()?;
+                        super::decode::finish(&self.selection)?;
                         return Ok(Ended::Input);
                     }
                 }
@@ -305,6 +331,7 @@ impl<'a, O> Coordinator<'a, O> {
 
     fn begin_file(&mut self, name: Arc<str>) {
         self.source = LogPosition::new(name, FIRST_EVENT);
+        self.file = self.file.saturating_add(1);
         self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
         self.buffer.clear();
         self.buffer_at = 0;
@@ -363,6 +390,9 @@ impl<'a, O> Coordinator<'a, O> {
                 return Ok(Framed::Apart);
             }
             let barrier = self.event(&raw, at)?;
+            if self.past {
+                return Ok(Framed::Past);
+            }
             self.framed = at.saturating_add(raw.bytes.len());
             if barrier {
                 return Ok(Framed::Barrier);
@@ -407,6 +437,8 @@ impl<'a, O> Coordinator<'a, O> {
         self.event_start = Some(before);
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
+            let at = self.source.at(before);
+            self.selection.event(self.file, &at, self.source.pos).map_err(|error| ApplyError::misplaced(&error))?;
         }
         let fed = self.grouper.feed(&raw.header, body, &self.format);
         let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
@@ -422,9 +454,15 @@ impl<'a, O> Coordinator<'a, O> {
         self.pass_over(&raw.header, before);
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
+            if !raw.header.event_type.is_gtid() {
+                self.judge();
+            }
         }
         self.look_at(raw, body, at)?;
         self.event_start = None;
+        if raw.header.event_type.is_gtid() {
+            self.judge();
+        }
         match step {
             Step::Outside => {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
@@ -444,6 +482,16 @@ impl<'a, O> Coordinator<'a, O> {
         }
     }
 
+    /// Decides about the transaction that begins. To be asked once its GTID is known.
+    fn judge(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        match self.selection.transaction(self.file, &open.start, open.timestamp, open.gtid.as_ref()) {
+            Verdict::Wanted => {}
+            Verdict::PassedOver => open.passed_over = true,
+            Verdict::Past => self.past = true,
+        }
+    }
+
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
         let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
         if *self.format != format {
@@ -456,6 +504,16 @@ impl<'a, O> Coordinator<'a, O> {
     /// Takes from an event what the coordinator must know: positions, GTID, table maps.
     pub(super) fn look_at(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<(), Halt> {
         match raw.header.event_type {
+            EventType::PREVIOUS_GTIDS => {
+                if let Ok(before) = GtidSet::decode(body) {
+                    self.selection.previous_gtids(&before);
+                }
+            }
+            EventType::MARIA_GTID_LIST => {
+                if let Ok(before) = GtidPos::decode(body) {
+                    self.selection.gtid_list(&before);
+                }
+            }
             EventType::ROTATE
             | EventType::GTID
             | EventType::ANONYMOUS_GTID
@@ -526,6 +584,10 @@ impl<'a, O> Coordinator<'a, O> {
     fn close(&mut self, end: GroupEnd, end_at: usize) -> Result<bool, Halt> {
         self.complete = self.source.clone();
         let Some(open) = self.open.take() else { return Ok(false) };
+        if open.passed_over {
+            self.passed = self.passed.saturating_add(u64::try_from(end_at.saturating_sub(open.at)).unwrap_or(0));
+            return Ok(false);
+        }
         if self.done_before(&self.complete) {
             return Ok(false);
         }
@@ -564,6 +626,7 @@ impl<'a, O> Coordinator<'a, O> {
     /// Whether the open transaction was done before.
     pub(super) fn passing_over(&self) -> bool {
         match (&self.resume, &self.open) {
+            (_, Some(open)) if open.passed_over => true,
             (Some(resume), Some(open)) => open.start < *resume,
             _ => false,
         }
@@ -637,7 +700,8 @@ impl<'a, O> Coordinator<'a, O> {
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            let counts = Counts { ignored: self.ignored.take(), ..Counts::default() };
+            let bytes = std::mem::take(&mut self.passed);
+            let counts = Counts { ignored: self.ignored.take(), bytes, ..Counts::default() };
             self.dispatch.progress(self.complete.clone(), counts)?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::input::{ChainedInput, FileInput, LogInput, PipeInput};
 use super::listing::{self, Listing};
 use super::plans::Names;
 use super::sequencer::Observer;
-use crate::filter::{Content, Selection};
+use crate::filter::{Selection, Wanted};
 use crate::sink::Sink;
 
 /// The name that stands for standard input.
@@ -28,6 +28,8 @@ pub struct DecodeOptions {
     pub names: Names,
     /// Decoding threads.
     pub workers: usize,
+    /// The part of the log that is wanted.
+    pub wanted: Wanted,
     /// Set to end early.
     pub stop: Arc<AtomicBool>,
 }
@@ -46,6 +48,7 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
         names: options.names,
         resume: None,
         stop: options.stop,
+        wanted: options.wanted,
         source_uuid: None,
     };
     applier::run(&mut *input, sink, options, observer)
@@ -55,14 +58,9 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
 ///
 /// # Errors
 /// As [`listing::run`].
-pub fn list(
-    files: Vec<PathBuf>,
-    selection: Selection,
-    content: Content,
-    listing: &mut dyn Listing,
-) -> Result<(), ApplyError> {
+pub fn list(files: Vec<PathBuf>, wanted: Wanted, listing: &mut dyn Listing) -> Result<(), ApplyError> {
     match open_all(files)? {
-        Some(mut input) => listing::run(&mut *input, selection, content, listing),
+        Some(mut input) => listing::run(&mut *input, wanted, listing),
         None => Ok(()),
     }
 }
@@ -79,6 +77,15 @@ fn open_all(files: Vec<PathBuf>) -> Result<Option<Box<dyn LogInput>>, ApplyError
         }
         None => Ok(None),
     }))))
+}
+
+/// The log has ended: whether its range was there.
+pub(super) fn finish(selection: &Selection) -> Result<(), ApplyError> {
+    selection.finish().map_err(|error| ApplyError::misplaced(&error))?;
+    if selection.awaits_more() {
+        tracing::warn!("the log ends before all GTIDs to stop after were seen");
+    }
+    Ok(())
 }
 
 /// The error for a file that does not begin as every log does.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::binlog::EventError;
 use crate::disposition::Disposition;
+use crate::filter::Misplaced;
 use crate::gtid::Gtid;
 use crate::position::LogPosition;
 use crate::sink::SinkError;
@@ -127,6 +128,13 @@ impl ApplyError {
             _ => error.hint().map(str::to_owned),
         };
         Self::Undecodable { what: error.to_string(), place: Box::new(place), hint }
+    }
+
+    /// The place to start at is none.
+    #[must_use]
+    pub fn misplaced(error: &Misplaced) -> Self {
+        let hint = Some("decode --format events shows where events begin".to_owned());
+        Self::Undecodable { what: error.to_string(), place: Box::default(), hint }
     }
 
     /// Wraps a sink's error and lifts out where it happened.

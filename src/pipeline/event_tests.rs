@@ -79,6 +79,7 @@ impl Log {
         let mut input = FileInput::new("b.000001", file);
         let seen = Seen::default();
         let options = ApplierOptions {
+            wanted: Default::default(),
             workers: 1,
             names: Names::None,
             resume: None,

@@ -88,7 +88,7 @@ impl<O> Coordinator<'_, O> {
         let extent = self.find_end(&mut spool)?;
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let end = self.source.clone();
-        let skip = self.done_before(&end);
+        let skip = open.passed_over || self.done_before(&end);
         self.buffer.clear();
         self.maps.clear();
         if !skip {
@@ -106,6 +106,9 @@ impl<O> Coordinator<'_, O> {
         self.buffer_at = self.buffer_at.saturating_add(extent.len);
         self.framed = 0;
         self.complete = end;
+        if open.passed_over {
+            self.passed = self.passed.saturating_add(extent.len);
+        }
         if !skip {
             self.mark_sent();
         }
@@ -146,6 +149,8 @@ impl<O> Coordinator<'_, O> {
             self.source.pos = widen_end(before, u64::from(header.event_size), header.log_pos);
             self.event_start = Some(before);
             self.pass_over(&header, before);
+            let place = self.source.at(before);
+            self.selection.event(self.file, &place, self.source.pos).map_err(|error| ApplyError::misplaced(&error))?;
             let payload = (kind == EventType::TRANSACTION_PAYLOAD).then_some(offset);
             let Fed { step, abandoned } = self.scan_event(&header, &bytes, at)?;
             if abandoned {

@@ -5,6 +5,7 @@
 //! other; the first one is the error in the end. What it does not do: the form of a line, which is the caller's.
 
 mod held;
+mod packed;
 mod wanted;
 
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
+use crate::binlog::payload::Unpacker;
 use crate::binlog::{
     ChecksumAlgorithm, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent, describe,
 };
-use crate::filter::{Content, Selection, Verdict};
+use crate::filter::{Content, Selection, Verdict, Wanted};
 use crate::gtid::{Gtid, GtidPos, GtidSet};
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 
@@ -74,13 +76,8 @@ pub trait Listing {
 ///
 /// # Errors
 /// When the log cannot be read or framed, lines cannot be written, or, after all lines, when an event was damaged.
-pub fn run(
-    input: &mut dyn LogInput,
-    selection: Selection,
-    content: Content,
-    listing: &mut dyn Listing,
-) -> Result<(), ApplyError> {
-    let mut lister = Lister::new(input, selection, content, listing);
+pub fn run(input: &mut dyn LogInput, wanted: Wanted, listing: &mut dyn Listing) -> Result<(), ApplyError> {
+    let mut lister = Lister::new(input, wanted, listing);
     let result = lister.work();
     lister.write_out()?;
     result?;
@@ -113,6 +110,7 @@ struct Lister<'a> {
     buffer_at: u64,
     /// Bytes of the buffer that are done.
     done: usize,
+    unpacker: Unpacker,
     info: Vec<u8>,
     lines: Vec<u8>,
     unreported: u64,
@@ -120,7 +118,8 @@ struct Lister<'a> {
 }
 
 impl<'a> Lister<'a> {
-    fn new(input: &'a mut dyn LogInput, selection: Selection, content: Content, listing: &'a mut dyn Listing) -> Self {
+    fn new(input: &'a mut dyn LogInput, wanted: Wanted, listing: &'a mut dyn Listing) -> Self {
+        let Wanted { selection, content } = wanted;
         let name = input.file_name();
         Self {
             source: LogPosition::new(Arc::clone(&name), FIRST_EVENT),
@@ -137,6 +136,7 @@ impl<'a> Lister<'a> {
             buffer: Vec::new(),
             buffer_at: 0,
             done: 0,
+            unpacker: Unpacker::new(),
             info: Vec::new(),
             lines: Vec::new(),
             unreported: 0,
@@ -169,7 +169,7 @@ impl<'a> Lister<'a> {
                 }
                 More::End => {
                     self.end_file()?;
-                    return self.selection.finish().map_err(|error| self.misplaced(error.to_string()));
+                    return super::decode::finish(&self.selection);
                 }
             }
         }
@@ -221,9 +221,7 @@ impl<'a> Lister<'a> {
         let at = self.source.clone();
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(at.pos, u64::from(raw.header.event_size), raw.header.log_pos);
-            self.selection
-                .event(self.index, &at, self.source.pos)
-                .map_err(|error| self.misplaced(error.to_string()))?;
+            self.selection.event(self.index, &at, self.source.pos).map_err(|error| ApplyError::misplaced(&error))?;
         }
         let body = raw.body(self.format.checksum).unwrap_or_default();
         let step = match self.grouper.feed(&raw.header, body, &self.format) {
@@ -304,7 +302,7 @@ impl<'a> Lister<'a> {
         } else if checksum == Checksum::Bad {
             self.remember(format!("the checksum of an event of type {} does not fit its bytes", raw.header.event_type));
         }
-        let decided = self.tables.event(raw, &self.format, &self.content);
+        let mut decided = self.tables.event(raw, &self.format, &self.content);
         let artificial = raw.header.is_artificial() || raw.header.flags.has(EventFlags::RELAY_LOG);
         let listed = Listed {
             file: &self.name,
@@ -320,6 +318,14 @@ impl<'a> Lister<'a> {
             info: &self.info,
         };
         self.listing.line(&listed, &mut self.lines);
+        if raw.header.event_type == EventType::TRANSACTION_PAYLOAD && checksum != Checksum::Bad {
+            let (end, info) = (listed.end, std::mem::take(&mut self.info));
+            decided = self.payload(raw, end).unwrap_or_else(|what| {
+                self.remember(what);
+                true
+            });
+            self.info = info;
+        }
         let name = &self.name;
         let failed = |error| ApplyError::Read { file: format!("{name} (a temporary file)"), error };
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -334,6 +340,35 @@ impl<'a> Lister<'a> {
         } else {
             held.take(&mut self.lines).map_err(failed)
         }
+    }
+
+    /// Lists what a payload holds. True if something asked for is in it. Its events stand at no offset: servers list
+    /// them at the payload's end.
+    fn payload(&mut self, raw: &RawEvent<'_>, end: u64) -> Result<bool, String> {
+        let body = raw.body(self.format.checksum).map_err(|error| error.to_string())?;
+        let plain = FormatDescription { checksum: ChecksumAlgorithm::Off, ..self.format.clone() };
+        let mut decided = self.content.is_everything();
+        let mut info = Vec::new();
+        let Self { listing, lines, tables, content, name, open, unpacker, .. } = self;
+        let gtid = open.as_ref().and_then(|open| open.gtid.as_ref());
+        packed::for_each(unpacker, body, |raw| {
+            info.clear();
+            describe::info(raw, &plain, &mut info).map_err(|error| error.to_string())?;
+            decided |= tables.event(raw, &plain, content);
+            let event = Listed {
+                file: name,
+                pos: end,
+                header: &raw.header,
+                end,
+                gtid,
+                checksum: Checksum::None,
+                in_payload: true,
+                info: &info,
+            };
+            listing.line(&event, lines);
+            Ok(())
+        })?;
+        Ok(decided)
     }
 
     /// The transaction has ended; if it is still held back, nothing in it was asked for.
@@ -401,18 +436,13 @@ impl<'a> Lister<'a> {
         }
     }
 
-    fn misplaced(&self, what: String) -> ApplyError {
-        ApplyError::Undecodable { what, place: Box::new(Place::default()), hint: None }
-    }
-
     fn place(&self) -> Place {
         let at = self.buffer_at.saturating_add(to_u64(self.done));
         Place {
             read: Some(LogPosition::new(Arc::clone(&self.name), at)),
             source: Some(self.source.clone()),
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
-            table: None,
-            inside: None,
+            ..Place::default()
         }
     }
 

@@ -16,6 +16,7 @@ use crate::binlog::event::{
 };
 use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
+use crate::filter::Content;
 use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
 use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
@@ -45,6 +46,7 @@ impl From<ApplyError> for Failure {
 /// Works until there are no more jobs.
 pub fn run<R: Renderer>(
     mut renderer: R,
+    content: &Content,
     jobs: &Receiver<Job<R::Output>>,
     spare_bytes: &Sender<Vec<u8>>,
     spare_outputs: &Receiver<R::Output>,
@@ -52,6 +54,7 @@ pub fn run<R: Renderer>(
     while let Ok(Job { batch, results }) = jobs.recv() {
         let mut task = Task {
             renderer: &mut renderer,
+            content,
             batch: &batch,
             results: &results,
             spare_outputs,
@@ -84,6 +87,8 @@ pub fn run<R: Renderer>(
 /// One job under way.
 struct Task<'a, R: Renderer> {
     renderer: &'a mut R,
+    /// What is wanted of a transaction.
+    content: &'a Content,
     batch: &'a Batch,
     results: &'a Sender<Result<Rendered<R::Output>, ApplyError>>,
     spare_outputs: &'a Receiver<R::Output>,
@@ -101,6 +106,10 @@ struct Task<'a, R: Renderer> {
 struct State<'a> {
     rows_before: u64,
     inputs: StatementInputs<'a>,
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 impl<'a, R: Renderer> Task<'a, R> {
@@ -137,6 +146,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         while at < item.range.end {
             let raw = self.cut(item, at)?;
             if raw.header.event_type == EventType::TRANSACTION_PAYLOAD {
+                self.renderer.seen(&raw.header, false, &mut self.out);
                 self.payload(item, at, &mut state)?;
             } else {
                 self.event(item, &raw, at.into(), &batch.format, &mut state)?;
@@ -153,6 +163,9 @@ impl<'a, R: Renderer> Task<'a, R> {
             self.upto = Some(transaction.end.clone());
         }
         let bytes = u64::try_from(item.range.end.saturating_sub(item.range.start)).unwrap_or(0);
+        if let Some(inside) = batch.inside {
+            self.renderer.payload(inside.log_bytes, bytes, inside.offset == 0, &mut self.out);
+        }
         let bytes = batch.inside.map_or(bytes, |inside| inside.log_bytes);
         self.counts.bytes = self.counts.bytes.saturating_add(bytes);
         Ok(())
@@ -192,6 +205,8 @@ impl<'a, R: Renderer> Task<'a, R> {
         self.next_payload = self.next_payload.saturating_add(1);
         self.counts.events = self.counts.events.saturating_add(1);
         let mut rest = batch.unpacked.get(range).unwrap_or_default();
+        let packed = self.cut(item, at)?.bytes.len();
+        self.renderer.payload(to_u64(packed), to_u64(rest.len()), true, &mut self.out);
         let mut inside = 0_u64;
         while !rest.is_empty() {
             let here = At { offset: at, inside: Some(inside) };
@@ -214,6 +229,8 @@ impl<'a, R: Renderer> Task<'a, R> {
     ) -> Result<(), Failure> {
         self.counts.events = self.counts.events.saturating_add(1);
         raw.verify_checksum(format.checksum).map_err(|error| self.event_error(&error, item, at))?;
+        let in_payload = at.inside.is_some() || self.batch.inside.is_some();
+        self.renderer.seen(&raw.header, in_payload, &mut self.out);
         if raw.header.event_type.is_compressed() {
             return self.compressed(item, raw, at, format, state);
         }
@@ -302,6 +319,9 @@ impl<'a, R: Renderer> Task<'a, R> {
         state: &mut State<'a>,
     ) -> Result<(), Failure> {
         let plan = self.plan(item, rows, at)?;
+        if !self.content.wants_rows(plan.database.as_bytes(), plan.table.as_bytes(), rows.kind.into()) {
+            return self.pass_over(item, rows, &plan, at, state);
+        }
         let context = RowsContext {
             transaction: &item.transaction,
             plan: &plan,
@@ -317,6 +337,24 @@ impl<'a, R: Renderer> Task<'a, R> {
             .map_err(|error| self.render_error(error, item, at, Some(&plan)))?;
         state.rows_before = state.rows_before.saturating_add(count);
         self.counts.rows = self.counts.rows.saturating_add(count);
+        Ok(())
+    }
+
+    /// Rows that are not wanted count where rows are numbered.
+    fn pass_over(
+        &mut self,
+        item: &Item,
+        rows: &RowsEvent<'_>,
+        plan: &TablePlan,
+        at: At,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        if R::NUMBERS_ROWS {
+            let count = row::count(plan, rows, &mut Vec::new(), &mut Vec::new())
+                .map_err(|error| RenderError { what: error.to_string(), hint: None })
+                .map_err(|error| self.render_error(error, item, at, Some(plan)))?;
+            state.rows_before = state.rows_before.saturating_add(count);
+        }
         Ok(())
     }
 
@@ -359,6 +397,7 @@ impl<'a, R: Renderer> Task<'a, R> {
             {
                 Err(self.xa(item, at).into())
             }
+            _ if !self.content.wants_statement(query.database, query.statement) => Ok(()),
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,

@@ -8,7 +8,9 @@ pub mod json;
 pub mod mysql;
 pub mod null;
 pub mod sql;
+pub mod stats;
 
+use crate::binlog::EventHeader;
 use crate::binlog::event::{Event, IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
 use crate::change::TransactionMeta;
 use crate::disposition::Disposition;
@@ -104,6 +106,14 @@ pub trait Renderer: Send {
         continued: bool,
         out: &mut Self::Output,
     ) -> Result<(), RenderError>;
+
+    /// An event of the transaction, before anything else is made of it. Of interest to those who count.
+    #[inline]
+    fn seen(&mut self, _header: &EventHeader, _in_payload: bool, _out: &mut Self::Output) {}
+
+    /// A compressed transaction (or, if not `first`, a further piece of one), and how many bytes it has in the log and
+    /// unpacked.
+    fn payload(&mut self, _packed: u64, _unpacked: u64, _first: bool, _out: &mut Self::Output) {}
 
     /// A row event. Returns how many rows it held.
     fn rows(&mut self, context: &RowsContext<'_>, out: &mut Self::Output) -> Result<u64, RenderError>;

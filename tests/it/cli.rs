@@ -372,6 +372,11 @@ fn usage_errors_have_exit_code_two() {
         (&["change-master", "--sink", "kafka://h"], "stdout, file:PATH"),
         (&["decode"], "<FILE>"),
         (&["decode", "-", "-"], "once only"),
+        (&["decode", "--start", "here", "-"], "no place in a log"),
+        (&["decode", "--stop", "2026-11-22 25:00:00", "-"], "no place in a log"),
+        (&["decode", "--table", "d.", "-"], "is no name"),
+        (&["decode", "--start", "2026-11-22", "--stop", "2026-11-21", "-"], "ends before it begins"),
+        (&["decode", "--start", "4", "--start-position", "4", "-"], "cannot be used with"),
         (&["status", "--channel", "a\nb"], "control characters"),
         (&["status", "-v", "-q"], "cannot be used with"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -380,6 +385,19 @@ fn usage_errors_have_exit_code_two() {
         home.run(args).fails(2, &[word]);
     }
     assert!(!home.path().join("replicate.db").exists() || home.store().channels().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_no_binary_log_is_named_in_every_format() {
+    let home = Home::new();
+    let file = home.dir.path().join("a-file");
+    for bytes in [&b""[..], b"\xfeb", b"#!/bin/sh\necho no log\n", b"\xfdbin encrypted"] {
+        fs::write(&file, bytes).unwrap();
+        for format in ["json", "events", "stats"] {
+            let run = home.run(&["decode", "--format", format, file.to_str().unwrap()]);
+            assert_eq!(run.fails(1, &["a-file is no binary log", "hint: an encrypted log"]).stdout, "");
+        }
+    }
 }
 
 #[test]

@@ -157,8 +157,14 @@ impl Observer for Nobody {
 pub fn decode(name: &str, bytes: &[u8]) -> Decoded {
     let mut sink = Collect(Vec::new());
     let mut input = PipeInput::new(name, bytes);
-    let options =
-        ApplierOptions { workers: 1, names: Names::None, resume: None, stop: Default::default(), source_uuid: None };
+    let options = ApplierOptions {
+        workers: 1,
+        names: Names::None,
+        resume: None,
+        stop: Default::default(),
+        source_uuid: None,
+        wanted: Default::default(),
+    };
     let result = applier::run(&mut input, &mut sink, options, &Nobody);
     Decoded { feed: sink.0, result }
 }

@@ -16,6 +16,7 @@ mod xa;
 
 use std::io::Write;
 
+use super::compressed::Inflater;
 use super::error::EventError;
 use super::event::{self, Event, FormatDescription, RowsEvent};
 use super::header::{EventType, RawEvent};
@@ -60,6 +61,13 @@ pub fn info(raw: &RawEvent<'_>, fde: &FormatDescription, out: &mut Vec<u8>) -> R
         EventType::TRANSACTION_CONTEXT => context(body, out).map_err(wrong),
         EventType::VIEW_CHANGE => view_change(body, out).map_err(wrong),
         EventType::PREVIOUS_GTIDS => previous_gtids(body, out).map_err(wrong),
+        EventType::MARIA_QUERY_COMPRESSED => {
+            if let Event::Query(query) = Inflater::default().parse(raw, fde)? {
+                use_database(query.database, suppresses_use(raw), out);
+                out.extend_from_slice(query.statement);
+            }
+            Ok(())
+        }
         _ if kind.is_row_event() => rows(kind, body, fde, out).map_err(wrong),
         _ => parsed(raw, fde, out),
     }

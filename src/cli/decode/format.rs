@@ -9,6 +9,8 @@ pub(super) enum Format {
     Json,
     /// One line an event, with all that SHOW BINLOG EVENTS shows
     Events,
+    /// Row changes by table, the largest transactions, the busiest seconds, events by type
+    Stats,
     /// Statements that replay what was logged, for the mysql and mariadb clients
     Sql,
     /// The reverse statements in reverse order, to undo what was logged

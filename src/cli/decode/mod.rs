@@ -5,6 +5,7 @@ mod events;
 mod format;
 mod selection;
 mod sql;
+mod stats;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -25,6 +26,7 @@ use crate::row::GeometryForm;
 use crate::schema::Tables;
 use crate::schema::ddl::read_dump;
 use crate::sink::json::JsonSink;
+use crate::sink::stats::{Report, StatsSink};
 use crate::sink::{Sink, SinkError};
 
 /// Prints what is in binary log or relay log files, without any server.
@@ -68,6 +70,7 @@ impl Decode {
         self.sql.check(self.format)?;
         match self.format {
             Format::Events => self.list(),
+            Format::Stats => self.count(),
             Format::Sql => self.print_sql(),
             Format::Flashback => self.print_flashback(),
             Format::Json => {
@@ -77,26 +80,40 @@ impl Decode {
         }
     }
 
+    /// Counts what is in the files. An error comes after what was counted before it.
+    fn count(&self) -> anyhow::Result<()> {
+        let mut sink = StatsSink::new(!self.selection.takes_everything());
+        let result = self.bring_to(&mut sink);
+        let report = sink.report();
+        if result.is_ok() || report != Report::default() {
+            let text = if self.json { format!("{}\n", stats::object(&report)) } else { stats::text(&report) };
+            super::print(&text)?;
+        }
+        result
+    }
+
     /// Lists the events of the files.
     fn list(&self) -> anyhow::Result<()> {
-        let selection = self.selection.selection(self.files.len())?;
+        let wanted = self.selection.wanted(self.files.len())?;
         let bar = Bar::new(&self.files);
         let mut events = Events::new(self.json, &bar);
-        let result = decode::list(self.files.clone(), selection, self.selection.content(), &mut events);
+        let result = decode::list(self.files.clone(), wanted, &mut events);
         bar.clear();
         result.map_err(told)
     }
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
+        let wanted = self.selection.wanted(self.files.len())?;
         sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let names = names(&self.schema)?;
-        let options = DecodeOptions { files: self.files.clone(), names, workers: threads, stop: Arc::default() };
+        let options =
+            DecodeOptions { files: self.files.clone(), names, workers: threads, wanted, stop: Arc::default() };
         let result = decode::run(options, sink, &bar);
         bar.clear();
-        if result.map_err(told)?.saw_unnamed {
+        if result.map_err(told)?.saw_unnamed && self.format != Format::Stats {
             tracing::warn!(
                 "the files do not name all columns (binlog_row_metadata=MINIMAL), and --schema does not either: \
                  they are called @1, @2, ..."

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use crate::cli::error::Failure;
-use crate::filter::{Bound, Content, Gtids, Kind, Pattern, Range, Selection, TablePattern};
+use crate::filter::{Bound, Content, Gtids, Kind, Pattern, Range, Selection, TablePattern, Wanted};
 
 /// Kinds of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,7 +66,7 @@ fn datetime(text: &str) -> Result<Bound, String> {
 
 impl SelectionArgs {
     /// The range, for a log of so many files.
-    pub(super) fn selection(&self, files: usize) -> anyhow::Result<Selection> {
+    fn selection(&self, files: usize) -> anyhow::Result<Selection> {
         let position = |pos: Option<u64>| pos.map(|pos| Bound::Position { file: None, pos });
         let either = |a: &Option<Bound>, b: &Option<Bound>, c| a.clone().or_else(|| b.clone()).or(c);
         let range = Range {
@@ -83,8 +83,18 @@ impl SelectionArgs {
         Ok(Selection::new(range, files))
     }
 
+    /// Whether transactions are read whole.
+    pub(super) fn takes_everything(&self) -> bool {
+        self.content().is_everything()
+    }
+
+    /// What is wanted of a log of so many files.
+    pub(super) fn wanted(&self, files: usize) -> anyhow::Result<Wanted> {
+        Ok(Wanted { selection: self.selection(files)?, content: self.content() })
+    }
+
     /// What is wanted of each transaction.
-    pub(super) fn content(&self) -> Content {
+    fn content(&self) -> Content {
         let kind = |kind: &Type| match kind {
             Type::Insert => Kind::Insert,
             Type::Update => Kind::Update,

@@ -1,5 +1,6 @@
 //! Whether an event shows that its transaction holds something asked for.
 
+use crate::binlog::compressed::Inflater;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::{EventType, RawEvent, describe};
 use crate::filter::{Content, Kind};
@@ -43,10 +44,11 @@ impl Tables {
                 Some(table_id) => self.wants_rows(table_id, kind, content),
                 None => true,
             },
-            EventType::TRANSACTION_PAYLOAD
-            | EventType::MARIA_QUERY_COMPRESSED
-            | EventType::EXECUTE_LOAD_QUERY
-            | EventType::INCIDENT => true,
+            EventType::MARIA_QUERY_COMPRESSED => match Inflater::default().parse(raw, format) {
+                Ok(Event::Query(query)) => content.wants_statement(query.database, query.statement),
+                _ => true,
+            },
+            EventType::EXECUTE_LOAD_QUERY | EventType::INCIDENT => true,
             _ => false,
         }
     }

@@ -34,12 +34,12 @@ fn relay_files(replicate: &Replicate) -> Vec<PathBuf> {
     files
 }
 
-fn text(path: &Path) -> String {
+pub fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
 /// Runs a command of the server's own.
-fn tool(flavor: Flavor, name: &str, args: &[&str]) -> (bool, String) {
+pub fn tool(flavor: Flavor, name: &str, args: &[&str]) -> (bool, String) {
     let home = std::env::var("REPLICATE_SERVERS_DIR")
         .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"), PathBuf::from);
     let version = match flavor {
@@ -48,7 +48,11 @@ fn tool(flavor: Flavor, name: &str, args: &[&str]) -> (bool, String) {
     };
     let family = if flavor == Flavor::MySql { "mysql" } else { "mariadb" };
     let program = home.join(format!("{family}-{version}/bin/{name}"));
-    let output = Command::new(&program).args(args).output().unwrap_or_else(|error| panic!("{program:?}: {error}"));
+    let output = Command::new(&program)
+        .args(args)
+        .env("TZ", "UTC")
+        .output()
+        .unwrap_or_else(|error| panic!("{program:?}: {error}"));
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 

@@ -10,6 +10,7 @@ mod charsets;
 mod compression;
 mod crash;
 mod ddl;
+mod decode_events;
 mod decode_sql;
 mod decoding;
 mod harness_itself;

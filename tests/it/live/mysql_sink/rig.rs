@@ -61,6 +61,7 @@ impl Rig {
             workers: 2,
             names: Names::Target(sink.catalog().unwrap()),
             resume,
+            wanted: replicate::filter::Wanted::default(),
             stop: Arc::new(AtomicBool::new(false)),
             source_uuid: Some("the-source".to_owned()),
         };
