@@ -164,7 +164,7 @@ struct Insert {
 impl Backward {
     fn record(&mut self, record: Record, bytes: &[u8], out: &mut Vec<u8>) {
         match record.kind {
-            Kind::Insert => return self.insert(record, bytes, out),
+            Kind::Insert => self.insert(record, bytes, out),
             Kind::End => {
                 self.apart = u16::from(record.flags) & RowsEvent::NO_FOREIGN_KEY_CHECKS != 0;
                 out.extend_from_slice(bytes);
