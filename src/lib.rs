@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | may use |
 //! |---|---|---|
-//! | 0, pure: bytes and values in, values out | `disposition` `secret` `wire` `gtid` `position` `binlog` `row` `schema` `change` `options` `statement` `status` | `nom`, no I/O of any kind |
+//! | 0, pure: bytes and values in, values out | `disposition` `secret` `wire` `gtid` `position` `binlog` `row` `schema` `change` `filter` `options` `statement` `status` | `nom`, no I/O of any kind |
 //! | 1, one outside resource each | `source` `relay` `store` `sink` | floor 0; never one another |
 //! | 2, where they meet | `pipeline` | floors 0 and 1 |
 //! | 3, faces of a running process | `control` | floors 0 to 2 |
@@ -15,6 +15,7 @@ pub mod change;
 pub mod cli;
 pub mod control;
 pub mod disposition;
+pub mod filter;
 pub mod gtid;
 pub mod options;
 pub mod pipeline;

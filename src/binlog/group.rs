@@ -14,7 +14,7 @@ use super::error::EventError;
 use super::event::{self, FormatDescription};
 use super::header::{EventHeader, EventType};
 use crate::change::GroupEnd;
-use crate::statement::{StatementKind, classify};
+use crate::statement::StatementKind;
 
 /// Where an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,8 @@ enum Role {
     Ends(GroupEnd),
     /// Ends the group unless a transaction is open around it.
     Alone,
+    /// Is all of the group but its GTID.
+    Whole,
     Restart,
 }
 
@@ -91,6 +93,12 @@ impl Grouper {
     #[must_use]
     pub fn new() -> Self {
         Self { state: State::Idle }
+    }
+
+    /// Inside a group of which only the GTID has come: where the contents of a payload begin.
+    #[must_use]
+    pub(super) fn behind_gtid() -> Self {
+        Self { state: State::Opened }
     }
 
     /// Whether a group is open.
@@ -110,7 +118,7 @@ impl Grouper {
     #[must_use]
     pub fn needs_body(&self, event_type: EventType) -> bool {
         match event_type {
-            EventType::QUERY | EventType::XID | EventType::MARIA_GTID => true,
+            EventType::QUERY | EventType::MARIA_QUERY_COMPRESSED | EventType::XID | EventType::MARIA_GTID => true,
             EventType::FORMAT_DESCRIPTION => self.in_group(),
             _ if event_type.is_row_event() => !matches!(self.state, State::Begun | State::Implied),
             _ => false,
@@ -152,7 +160,11 @@ impl Grouper {
             Role::Rows { .. } if matches!(was, State::Begun | State::Implied) => (was, Step::Inside { first }),
             Role::Rows { statement_ends: false } => (State::BareRows, Step::Inside { first }),
             Role::Alone if matches!(was, State::Begun | State::Implied) => (was, Step::Inside { first }),
-            Role::Rows { .. } | Role::Alone => (State::Idle, Step::Ends { first, end: GroupEnd::Standalone }),
+            // It says itself how it ends, to whom unpacks it.
+            Role::Whole if !matches!(was, State::Idle | State::Opened) => return None,
+            Role::Rows { .. } | Role::Alone | Role::Whole => {
+                (State::Idle, Step::Ends { first, end: GroupEnd::Standalone })
+            }
             Role::Ends(end) => (State::Idle, Step::Ends { first, end }),
         };
         self.state = state;
@@ -168,7 +180,8 @@ impl Grouper {
                 let standalone = event::maria_standalone(body)?;
                 Role::Opens(if standalone { State::Opened } else { State::Implied })
             }
-            EventType::QUERY => self.statement(event::query_statement(body, fde)?),
+            kind if kind.is_query() => self.statement(event::statement_kind(kind, body, fde)?),
+            EventType::TRANSACTION_PAYLOAD => Role::Whole,
             EventType::XID => Role::Ends(GroupEnd::Xid(event::xid(body)?)),
             EventType::TABLE_MAP => Role::Rows { statement_ends: false },
             _ if event_type.is_row_event() => {
@@ -192,8 +205,8 @@ impl Grouper {
 
     /// Statements that are not transaction control are groups of their own outside of a transaction.
     #[inline]
-    fn statement(&self, statement: &[u8]) -> Role {
-        match classify(statement) {
+    fn statement(&self, kind: StatementKind) -> Role {
+        match kind {
             StatementKind::Begin | StatementKind::XaStart => Role::Opens(State::Begun),
             StatementKind::Commit => Role::Ends(GroupEnd::Commit),
             StatementKind::Rollback => Role::Ends(GroupEnd::Rollback),

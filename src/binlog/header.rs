@@ -70,7 +70,7 @@ event_types! {
     PARTIAL_UPDATE_ROWS = 39, "Update_rows_partial";
     TRANSACTION_PAYLOAD = 40, "Transaction_payload";
     HEARTBEAT_V2 = 41, "Heartbeat_v2";
-    GTID_TAGGED = 42, "Gtid_tagged";
+    GTID_TAGGED = 42, "Gtid_tagged_log_event";
     MARIA_ANNOTATE_ROWS = 160, "Annotate_rows";
     MARIA_BINLOG_CHECKPOINT = 161, "Binlog_checkpoint";
     MARIA_GTID = 162, "Gtid";

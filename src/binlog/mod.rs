@@ -8,11 +8,15 @@
 //! ```
 
 pub mod checksum;
+pub mod compressed;
+pub mod contents;
+pub mod describe;
 pub mod encode;
 mod error;
 pub mod event;
 pub mod group;
 mod header;
+pub mod payload;
 
 pub use error::{EventError, FrameError};
 pub use header::{ChecksumAlgorithm, EventFlags, EventHeader, EventType, RawEvent};

@@ -3,6 +3,7 @@
 use super::channel::{Channel, stored_options};
 use super::{Global, target};
 use crate::options::{NamedOptions, key};
+use crate::store::Keep;
 
 /// Forgets a channel's position and relay log.
 ///
@@ -31,6 +32,6 @@ impl Reset {
         }
         options.remove(key::LOG_FILE);
         options.remove(key::LOG_POS);
-        channel.restart(&options)
+        channel.restart(&options, &Keep::Nothing)
     }
 }

@@ -19,16 +19,59 @@ pub struct Batch {
     pub read_from: LogPosition,
     /// How the events are laid out.
     pub format: Arc<FormatDescription>,
+    /// The same without checksum: how events inside payloads are laid out.
+    pub plain_format: Arc<FormatDescription>,
     /// The transactions, in order.
     pub items: Vec<Item>,
-    /// The plan of each table map, by the offset of its event in `bytes`, in order.
-    pub maps: Vec<(usize, Arc<TablePlan>)>,
+    /// What the payloads among the events unpack to, one after the other.
+    pub unpacked: Vec<u8>,
+    /// The payloads, in order.
+    pub payloads: Vec<Payload>,
+    /// The plan of each table map, in order.
+    pub maps: Vec<(At, Arc<TablePlan>)>,
     /// Plans in force where the batch begins: not empty only in a further piece of a large transaction.
     pub open_maps: Plans,
     /// The source's position after everything in this batch that is complete.
     pub end: LogPosition,
     /// Links the pieces of a large transaction.
     pub row_count: Option<RowCount>,
+    /// Set where `bytes` are a piece of a large payload; `read_from` is then the payload's event.
+    pub inside: Option<Inside>,
+    /// Events passed over since the batch before, as [`super::dispatch::Counts`] counts them.
+    pub ignored: u64,
+}
+
+/// Where an event stands: in the bytes of the log, or in a payload there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Offset of the event, or of the payload that holds it.
+    pub offset: usize,
+    /// Offset in what the payload unpacks to.
+    pub inside: Option<u64>,
+}
+
+impl From<usize> for At {
+    fn from(offset: usize) -> Self {
+        Self { offset, inside: None }
+    }
+}
+
+/// An unpacked TRANSACTION_PAYLOAD_EVENT.
+#[derive(Debug)]
+pub struct Payload {
+    /// Offset of the event in [`Batch::bytes`].
+    pub at: usize,
+    /// Its events in [`Batch::unpacked`].
+    pub range: Range<usize>,
+}
+
+/// A piece of what a large payload unpacks to.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside {
+    /// Where in it the piece begins.
+    pub offset: u64,
+    /// Bytes of the log that the piece stands for.
+    pub log_bytes: u64,
 }
 
 /// One transaction, or one piece of it, in a batch.
@@ -44,8 +87,8 @@ pub struct Item {
     pub continued: bool,
     /// The transaction ends here.
     pub complete: bool,
-    /// Offset in [`Batch::bytes`] of the transaction's last row event, where it is in this item.
-    pub last_rows: Option<usize>,
+    /// The transaction's last row event, where it is in this item.
+    pub last_rows: Option<At>,
 }
 
 /// Numbers the rows across the pieces of one transaction: each piece is told how many came before it, and tells the

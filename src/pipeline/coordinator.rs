@@ -8,13 +8,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{Batch, Item, Plans};
-use super::dispatch::{Dispatch, Gone};
+use super::batch::{At, Batch, Item, Payload, Plans};
+use super::dispatch::{Counts, Dispatch, Gone};
 use super::error::{ApplyError, Place};
+use super::ignored::Ignored;
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
+use super::tracker::Spot;
+use crate::binlog::compressed::with_query;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
+use crate::binlog::payload::Unpacker;
 use crate::binlog::{
     ChecksumAlgorithm, EventError, EventFlags, EventHeader, EventType, HEADER_LEN, MAGIC, MAX_EVENT_SIZE, RawEvent,
 };
@@ -22,7 +26,8 @@ use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::row::TablePlan;
-use crate::statement::{StatementKind, classify};
+use crate::sink::SinkError;
+use crate::statement::StatementKind;
 
 /// Bytes a batch aims at: large enough to keep workers busy, small enough to stay in the second-level cache.
 pub const BATCH_BYTES: usize = 256 << 10;
@@ -65,13 +70,15 @@ pub(super) struct Open {
     /// Offset of its first event in the buffer.
     pub at: usize,
     pub start: LogPosition,
-    gtid: Option<Gtid>,
+    pub gtid: Option<Gtid>,
     server_id: u32,
     timestamp: u32,
     original_commit_timestamp: u64,
-    /// Offset in the buffer of its last row event so far.
-    pub last_rows: Option<usize>,
+    /// Its last row event so far, in the buffer.
+    pub last_rows: Option<At>,
     pub changes_schema: bool,
+    /// How it ends, where a payload says so.
+    pub end: Option<GroupEnd>,
 }
 
 impl Open {
@@ -85,6 +92,7 @@ impl Open {
             original_commit_timestamp: 0,
             last_rows: None,
             changes_schema: false,
+            end: None,
         }
     }
 
@@ -109,9 +117,51 @@ enum Framed {
     HandOver,
     /// A table definition changed: what is complete must be applied first.
     Barrier,
-    /// Rows of the open transaction follow a definition of the same transaction, which must be applied before the
-    /// rows' tables can be looked up.
+    /// The open transaction goes through in pieces: rows in it follow a definition of its own, which must be applied
+    /// before the rows' tables can be looked up, or its payload is too large for a batch.
     Apart,
+}
+
+/// Why a table map has no plan, or a statement cannot be followed.
+pub(super) enum Unresolved {
+    Event(EventError),
+    NoTableMap,
+    Undescribed,
+    Table { table: Option<String>, error: ResolveError },
+}
+
+impl Unresolved {
+    /// What is known of tables cannot be kept.
+    pub(super) fn failed(error: SinkError) -> Self {
+        Self::Table { table: None, error: ResolveError::Catalog(error) }
+    }
+
+    /// Says where.
+    pub(super) fn at(self, place: Place) -> Halt {
+        let undecodable = |what, place, hint| ApplyError::Undecodable { what, place: Box::new(place), hint };
+        Halt::Error(match self {
+            Self::Event(error) => ApplyError::event(&error, place),
+            Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
+            Self::Undescribed => {
+                let hint = event::stop_hint(EventType::WRITE_ROWS_V0).to_owned();
+                undecodable("a table map does not describe its columns".to_owned(), place, Some(hint))
+            }
+            Self::Table { table, error } => {
+                let place = Place { table, ..place };
+                match error {
+                    ResolveError::Unfit { what, hint } => undecodable(what, place, hint),
+                    ResolveError::Names { what, hint } => ApplyError::Names { what, place: Box::new(place), hint },
+                    ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(Box::new(place)) },
+                }
+            }
+        })
+    }
+}
+
+/// Whether a statement may change tables: whatever is not known to leave them as they are.
+pub(super) fn changes_schema(raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, EventError> {
+    let kind = event::statement_kind(raw.header.event_type, raw.body(format.checksum)?, format)?;
+    Ok(matches!(kind, StatementKind::Ddl | StatementKind::Other))
 }
 
 /// Cuts an input into batches.
@@ -120,6 +170,8 @@ pub struct Coordinator<'a, O> {
     pub(super) plans: PlanCache,
     pub(super) dispatch: Dispatch<O>,
     pub(super) format: Arc<FormatDescription>,
+    /// The same without checksum, for events inside payloads.
+    pub(super) plain_format: Arc<FormatDescription>,
     pub(super) grouper: Grouper,
     /// The source's position of the next event.
     pub(super) source: LogPosition,
@@ -132,7 +184,12 @@ pub struct Coordinator<'a, O> {
     /// Bytes of the buffer that were looked at.
     pub(super) framed: usize,
     items: Vec<Item>,
-    pub(super) maps: Vec<(usize, Arc<TablePlan>)>,
+    pub(super) ignored: Ignored,
+    pub(super) maps: Vec<(At, Arc<TablePlan>)>,
+    pub(super) unpacker: Option<Unpacker>,
+    /// What payloads in the buffer unpack to, one after the other.
+    pub(super) unpacked: Vec<u8>,
+    pub(super) payloads: Vec<Payload>,
     pub(super) open: Option<Open>,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
@@ -154,6 +211,7 @@ impl<'a, O> Coordinator<'a, O> {
             plans,
             dispatch,
             format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
+            plain_format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
             grouper: Grouper::new(),
             complete: source.clone(),
             sent: source.clone(),
@@ -162,7 +220,11 @@ impl<'a, O> Coordinator<'a, O> {
             buffer_at: 0,
             framed: 0,
             items: Vec::new(),
+            ignored: Ignored::default(),
             maps: Vec::new(),
+            unpacker: None,
+            unpacked: Vec::new(),
+            payloads: Vec::new(),
             open: None,
             resumed: resume.is_none(),
             resume,
@@ -250,7 +312,7 @@ impl<'a, O> Coordinator<'a, O> {
     fn end_file(&mut self) -> Result<(), Halt> {
         let rest = self.buffer.len().saturating_sub(self.framed);
         let what = if self.buffer_at == 0 && self.framed == 0 {
-            format!("this is no binary log: the file has {rest} bytes, less than the first four of every log")
+            return Err(self.not_a_log());
         } else if rest > 0 {
             format!("the log ends inside an event: only {rest} bytes of it are there")
         } else if let Some(open) = &self.open {
@@ -280,7 +342,7 @@ impl<'a, O> Coordinator<'a, O> {
             }
         }
         loop {
-            if self.framed >= BATCH_BYTES && !self.items.is_empty() {
+            if self.framed.saturating_add(self.unpacked.len()) >= BATCH_BYTES && !self.items.is_empty() {
                 return Ok(Framed::HandOver);
             }
             let Some(raw) = self.cut(buffer, self.framed)? else { return Ok(Framed::NeedMore) };
@@ -291,6 +353,12 @@ impl<'a, O> Coordinator<'a, O> {
                 return Ok(Framed::Apart);
             }
             let at = self.framed;
+            if raw.header.event_type == EventType::TRANSACTION_PAYLOAD
+                && !self.passing_over()
+                && !self.payload(&raw, at)?
+            {
+                return Ok(Framed::Apart);
+            }
             let barrier = self.event(&raw, at)?;
             self.framed = at.saturating_add(raw.bytes.len());
             if barrier {
@@ -302,9 +370,15 @@ impl<'a, O> Coordinator<'a, O> {
     /// The event at `at` of `buffer`; `None` if it is not there in full.
     pub(super) fn cut<'b>(&self, buffer: &'b [u8], at: usize) -> Result<Option<RawEvent<'b>>, Halt> {
         let Some(rest) = buffer.get(at..) else { return Ok(None) };
-        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let Some(header) = self.header(rest) else { return Ok(None) };
         let size = self.event_size(&header, at)?;
         Ok(rest.get(..size).map(|bytes| RawEvent { header, bytes }))
+    }
+
+    /// The header at the beginning of `bytes`, its type named as released servers number them.
+    pub(super) fn header(&self, bytes: &[u8]) -> Option<EventHeader> {
+        let header = EventHeader::read(bytes)?;
+        Some(EventHeader { event_type: self.format.event_type(header.event_type), ..header })
     }
 
     /// The event's size, if it is a possible one.
@@ -335,8 +409,14 @@ impl<'a, O> Coordinator<'a, O> {
         if abandoned {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
-            self.open = None;
-            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| *map < item.range.end));
+            if self.open.take().is_some_and(|open| open.changes_schema) {
+                let at = self.source.clone();
+                self.plans.abandoned(&at).map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))?;
+            }
+            self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
+        }
+        if !self.done_before(&self.source) {
+            self.ignored.see(&raw.header, &self.source.at(before));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
@@ -357,6 +437,7 @@ impl<'a, O> Coordinator<'a, O> {
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
         let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
         if *self.format != format {
+            self.plain_format = Arc::new(FormatDescription { checksum: ChecksumAlgorithm::Off, ..format.clone() });
             self.format = Arc::new(format);
         }
         Ok(())
@@ -385,14 +466,24 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(_) => {}
                 Err(error) => return Err(self.event_error(at, &error)),
             },
-            EventType::TABLE_MAP if !self.passing_over() => {
-                let plan = self.resolve(raw, body, at)?;
-                self.maps.push((at, plan));
+            // Found out here, before the bytes after them are taken for events.
+            EventType::MARIA_START_ENCRYPTION | EventType::START_V3 => {
+                event::parse(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
             }
-            EventType::QUERY => self.look_at_query(raw, at)?,
+            EventType::TABLE_MAP if !self.passing_over() => {
+                let plan = self.resolve(raw, body).map_err(|error| error.at(self.place(at)))?;
+                self.maps.push((at.into(), plan));
+            }
+            kind if kind.is_query() => {
+                let format = Arc::clone(&self.format);
+                let changes = self.statement(raw, &format).map_err(|error| error.at(self.place(at)))?;
+                if let Some(open) = &mut self.open {
+                    open.changes_schema |= changes;
+                }
+            }
             kind if kind.is_row_event() => {
                 if let Some(open) = &mut self.open {
-                    open.last_rows = Some(at);
+                    open.last_rows = Some(at.into());
                 }
             }
             _ => {}
@@ -400,30 +491,23 @@ impl<'a, O> Coordinator<'a, O> {
         Ok(())
     }
 
-    fn look_at_query(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
-        let changes = self.changes_schema(raw, at)?;
-        if changes && let Ok(Event::Query(query)) = event::parse(raw, &self.format) {
-            self.plans.follow(&query, &self.format.server_version);
-        }
-        if let Some(open) = &mut self.open {
-            open.changes_schema |= changes;
-        }
-        Ok(())
-    }
-
-    /// Whether a statement may change tables: whatever is not known to leave them as they are.
-    pub(super) fn changes_schema(&self, raw: &RawEvent<'_>, at: usize) -> Result<bool, Halt> {
-        match event::parse(raw, &self.format) {
-            Ok(Event::Query(query)) => {
-                Ok(matches!(classify(query.statement), StatementKind::Ddl | StatementKind::Other))
+    /// Whether a statement may change tables. What is known of them follows it.
+    pub(super) fn statement(&mut self, raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, Unresolved> {
+        let changes = changes_schema(raw, format).map_err(Unresolved::Event)?;
+        if changes && self.plans.follows_log() && !self.done_before(&self.source) {
+            let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+            let spot = Spot { boundary, position: &self.source };
+            let version = &self.format.server_version;
+            let followed = with_query(raw, format, |query| self.plans.statement(query, version, spot));
+            if let Some(Err(error)) = followed.map_err(Unresolved::Event)? {
+                return Err(Unresolved::Table { table: None, error });
             }
-            Ok(_) => Ok(false),
-            Err(error) => Err(self.event_error(at, &error)),
         }
+        Ok(changes)
     }
 
     /// Whether the open transaction's tables are on the target only once its own definitions are applied.
-    fn tables_to_come(&self) -> bool {
+    pub(super) fn tables_to_come(&self) -> bool {
         let changed = self.open.as_ref().is_some_and(|open| open.changes_schema);
         changed && self.plans.follows_target() && !self.passing_over()
     }
@@ -437,7 +521,7 @@ impl<'a, O> Coordinator<'a, O> {
         }
         self.require_resumed(&open)?;
         self.items.push(Item {
-            transaction: open.meta(self.source.clone(), end),
+            transaction: open.meta(self.source.clone(), open.end.unwrap_or(end)),
             range: open.at..end_at,
             source_pos: open.start.pos,
             continued: false,
@@ -475,29 +559,29 @@ impl<'a, O> Coordinator<'a, O> {
         }
     }
 
-    pub(super) fn resolve(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<Arc<TablePlan>, Halt> {
-        let map = match event::parse(raw, &self.format) {
-            Ok(Event::TableMap(map)) => map,
-            Ok(_) => return Err(self.undecodable(at, "a table map does not parse as one".to_owned(), None)),
-            Err(error) => return Err(self.event_error(at, &error)),
+    /// The plan of a table map, whose body is `body`.
+    pub(super) fn resolve(&mut self, raw: &RawEvent<'_>, body: &[u8]) -> Result<Arc<TablePlan>, Unresolved> {
+        // The layout of a table map does not depend on the checksum once the body is cut out.
+        let plain =
+            RawEvent { header: raw.header, bytes: raw.bytes.get(..HEADER_LEN + body.len()).unwrap_or_default() };
+        let map = match event::parse(&plain, &self.plain_format).map_err(Unresolved::Event)? {
+            Event::TableMap(map) => map,
+            _ => return Err(Unresolved::NoTableMap),
         };
-        self.plans.resolve(&map, body).map_err(|error| {
-            let table = format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table));
-            match error {
-                ResolveError::Unfit { what, hint } => {
-                    let place = Box::new(Place { table: Some(table), ..self.place(at) });
-                    Halt::Error(ApplyError::Undecodable { what, place, hint })
-                }
-                ResolveError::Catalog(error) => {
-                    let place = Some(Box::new(Place { table: Some(table), ..self.place(at) }));
-                    Halt::Error(ApplyError::Sink { error, place })
-                }
-            }
+        if !map.describes_columns() {
+            return Err(Unresolved::Undescribed);
+        }
+        let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+        let spot = Spot { boundary, position: &self.source };
+        self.plans.resolve(&map, body, spot).map_err(|error| Unresolved::Table {
+            table: Some(format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table))),
+            error,
         })
     }
 
     /// Gives out what is complete and keeps the rest.
     pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
+        self.keep_definitions()?;
         let split = self.open.as_ref().map_or(self.framed, |open| open.at);
         if split > 0 {
             let mut rest = self.dispatch.buffer();
@@ -507,33 +591,51 @@ impl<'a, O> Coordinator<'a, O> {
             let read_from = LogPosition::new(self.input.file_name(), self.buffer_at);
             self.buffer_at = self.buffer_at.saturating_add(u64::try_from(split).unwrap_or(0));
             self.framed = self.framed.saturating_sub(split);
-            let kept = self.maps.partition_point(|(at, _)| *at < split);
+            let kept = self.maps.partition_point(|(at, _)| at.offset < split);
             let mut later = self.maps.split_off(kept);
-            later.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(split));
+            later.iter_mut().for_each(|(at, _)| at.offset = at.offset.saturating_sub(split));
             let maps = std::mem::replace(&mut self.maps, later);
             if let Some(open) = &mut self.open {
                 open.at = 0;
-                open.last_rows = open.last_rows.map(|at| at.saturating_sub(split));
+                open.last_rows = open.last_rows.map(|at| At { offset: at.offset.saturating_sub(split), ..at });
             }
+            // A payload ends its transaction: none is kept.
+            let payloads = std::mem::take(&mut self.payloads);
+            let unpacked = if payloads.is_empty() {
+                Vec::new()
+            } else {
+                std::mem::replace(&mut self.unpacked, self.dispatch.buffer())
+            };
             if !self.items.is_empty() {
                 self.sent = self.complete.clone();
                 self.dispatch.send(Batch {
                     bytes,
                     read_from,
                     format: Arc::clone(&self.format),
+                    plain_format: Arc::clone(&self.plain_format),
                     items: std::mem::take(&mut self.items),
+                    unpacked,
+                    payloads,
                     maps,
                     open_maps: Plans::default(),
                     end: self.complete.clone(),
                     row_count: None,
+                    ignored: self.ignored.take(),
+                    inside: None,
                 })?;
             }
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            self.dispatch.progress(self.complete.clone())?;
+            let counts = Counts { ignored: self.ignored.take(), ..Counts::default() };
+            self.dispatch.progress(self.complete.clone(), counts)?;
         }
         Ok(())
+    }
+
+    /// What was learned about tables is durable before any checkpoint behind it.
+    pub(super) fn keep_definitions(&mut self) -> Result<(), Halt> {
+        self.plans.flush().map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))
     }
 
     /// Records that the sequencer was told about everything complete.
@@ -542,30 +644,28 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     /// Where the event at `at` of the buffer stands.
-    pub(super) fn place(&self, at: usize) -> Place {
-        let at = self.buffer_at.saturating_add(u64::try_from(at).unwrap_or(0));
+    pub(super) fn place(&self, at: impl Into<At>) -> Place {
+        let At { offset, inside } = at.into();
+        let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
-            read: Some(LogPosition::new(self.input.file_name(), at)),
+            read: Some(LogPosition::new(self.input.file_name(), offset)),
             source: Some(self.source.clone()),
+            inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
             table: None,
         }
     }
 
-    pub(super) fn undecodable(&self, at: usize, what: String, hint: Option<String>) -> Halt {
+    pub(super) fn undecodable(&self, at: impl Into<At>, what: String, hint: Option<String>) -> Halt {
         Halt::Error(ApplyError::Undecodable { what, place: Box::new(self.place(at)), hint })
     }
 
-    pub(super) fn event_error(&self, at: usize, error: &EventError) -> Halt {
-        self.undecodable(at, error.to_string(), None)
+    pub(super) fn event_error(&self, at: impl Into<At>, error: &EventError) -> Halt {
+        Halt::Error(ApplyError::event(error, self.place(at)))
     }
 
     fn not_a_log(&self) -> Halt {
-        self.undecodable(
-            0,
-            "this is no binary log: the file does not begin with the bytes fe 62 69 6e".to_owned(),
-            Some("an encrypted log begins with fd 62 69 6e; decrypt it, or read it from its server".to_owned()),
-        )
+        super::decode::not_a_log(&self.input.file_name()).into()
     }
 
     pub(super) fn read_error(&self, error: std::io::Error) -> Halt {

@@ -11,8 +11,10 @@ use std::sync::atomic::AtomicBool;
 use super::applier::{self, ApplierOptions, Summary};
 use super::error::ApplyError;
 use super::input::{ChainedInput, FileInput, LogInput, PipeInput};
+use super::listing::{self, Listing};
 use super::plans::Names;
 use super::sequencer::Observer;
+use crate::filter::{Content, Selection};
 use crate::sink::Sink;
 
 /// The name that stands for standard input.
@@ -36,18 +38,9 @@ pub struct DecodeOptions {
 /// When a file cannot be opened, is no log, ends in the middle of a transaction, or cannot be decoded. Everything
 /// before the error has come out.
 pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observer) -> Result<Summary, ApplyError> {
-    let mut files: VecDeque<PathBuf> = options.files.into();
-    let Some(first) = files.pop_front() else {
+    let Some(mut input) = open_all(options.files)? else {
         return Ok(Summary { input_ended: true, saw_unnamed: false });
     };
-    let failed = |path: &Path, error| ApplyError::Read { file: path.display().to_string(), error };
-    let first = open(&first).map_err(|error| failed(&first, error))?;
-    let mut input = ChainedInput::new(first, move || match files.pop_front() {
-        Some(path) => {
-            open(&path).map(Some).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-        }
-        None => Ok(None),
-    });
     let options = ApplierOptions {
         workers: options.workers,
         names: options.names,
@@ -55,7 +48,46 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
         stop: options.stop,
         source_uuid: None,
     };
-    applier::run(&mut input, sink, options, observer)
+    applier::run(&mut *input, sink, options, observer)
+}
+
+/// Lists the events of the files one after the other.
+///
+/// # Errors
+/// As [`listing::run`].
+pub fn list(
+    files: Vec<PathBuf>,
+    selection: Selection,
+    content: Content,
+    listing: &mut dyn Listing,
+) -> Result<(), ApplyError> {
+    match open_all(files)? {
+        Some(mut input) => listing::run(&mut *input, selection, content, listing),
+        None => Ok(()),
+    }
+}
+
+/// The files as one log; `None` if there are none.
+fn open_all(files: Vec<PathBuf>) -> Result<Option<Box<dyn LogInput>>, ApplyError> {
+    let mut files: VecDeque<PathBuf> = files.into();
+    let Some(first) = files.pop_front() else { return Ok(None) };
+    let failed = |path: &Path, error| ApplyError::Read { file: path.display().to_string(), error };
+    let first = open(&first).map_err(|error| failed(&first, error))?;
+    Ok(Some(Box::new(ChainedInput::new(first, move || match files.pop_front() {
+        Some(path) => {
+            open(&path).map(Some).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        }
+        None => Ok(None),
+    }))))
+}
+
+/// The error for a file that does not begin as every log does.
+pub(super) fn not_a_log(file: &str) -> ApplyError {
+    ApplyError::Undecodable {
+        what: format!("{file} is no binary log: it does not begin with the bytes fe 62 69 6e"),
+        place: Box::default(),
+        hint: Some("an encrypted log begins with fd 62 69 6e; decrypt it, or read it from its server".to_owned()),
+    }
 }
 
 /// Opens a file; standard input is read as a file where it is one, so that nothing is copied.

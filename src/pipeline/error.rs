@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use crate::binlog::EventError;
 use crate::disposition::Disposition;
 use crate::gtid::Gtid;
 use crate::position::LogPosition;
 use crate::sink::SinkError;
+
+/// What to do about bytes that are not those the source wrote.
+const CHECKSUM_HINT: &str = "the file is damaged; if it is a relay log, 'replicate reset' and a start from the applied \
+                             position fetches it again";
 
 /// Where in the log something went wrong. Prints as a comma-separated list of what is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct Place {
     pub read: Option<LogPosition>,
     /// The event's place in the source's log.
     pub source: Option<LogPosition>,
+    /// Where the event is in what the payload at that place unpacks to.
+    pub inside: Option<u64>,
     /// The transaction.
     pub gtid: Option<Gtid>,
     /// `database.table`.
@@ -32,6 +39,10 @@ impl fmt::Display for Place {
             && self.source.as_ref() != Some(read)
         {
             write!(f, "{separator}in {read}")?;
+            separator = ", ";
+        }
+        if let Some(inside) = self.inside {
+            write!(f, "{separator}byte {inside} of the unpacked payload")?;
             separator = ", ";
         }
         if let Some(gtid) = &self.gtid {
@@ -57,7 +68,7 @@ pub enum ApplyError {
         error: std::io::Error,
     },
     /// The log ends in the middle of an event or of a transaction.
-    #[error("{what} ({place})")]
+    #[error("{what}{}", in_parentheses(.place))]
     Truncated {
         /// What is incomplete.
         what: String,
@@ -65,7 +76,7 @@ pub enum ApplyError {
         place: Box<Place>,
     },
     /// An event cannot be decoded, must not be passed over, or does not fit its table.
-    #[error("{what} ({place})")]
+    #[error("{what}{}", in_parentheses(.place))]
     Undecodable {
         /// What is wrong.
         what: String,
@@ -73,6 +84,16 @@ pub enum ApplyError {
         place: Box<Place>,
         /// What to do.
         hint: Option<String>,
+    },
+    /// What the columns of a table were called cannot be known.
+    #[error("{what} ({place})")]
+    Names {
+        /// Why.
+        what: String,
+        /// Where.
+        place: Box<Place>,
+        /// The ways out.
+        hint: String,
     },
     /// The sink failed.
     #[error("{error}{}", at(.place))]
@@ -88,19 +109,35 @@ pub enum ApplyError {
 }
 
 fn at(place: &Option<Box<Place>>) -> String {
-    place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
+    place.as_ref().map(in_parentheses).unwrap_or_default()
+}
+
+/// Nothing where nothing is known.
+#[allow(clippy::borrowed_box, reason = "thiserror hands out the field")]
+fn in_parentheses(place: &Box<Place>) -> String {
+    if **place == Place::default() { String::new() } else { format!(" ({place})") }
 }
 
 impl ApplyError {
+    /// An event that cannot be read.
+    #[must_use]
+    pub fn event(error: &EventError, place: Place) -> Self {
+        let hint = match error {
+            EventError::Checksum { .. } => Some(CHECKSUM_HINT.to_owned()),
+            _ => error.hint().map(str::to_owned),
+        };
+        Self::Undecodable { what: error.to_string(), place: Box::new(place), hint }
+    }
+
     /// Wraps a sink's error and lifts out where it happened.
     #[must_use]
     pub fn from_sink(error: SinkError) -> Self {
         let place = match &error {
             SinkError::Rejected { at: Some(meta), table, .. } => Some(Box::new(Place {
-                read: None,
                 source: Some(meta.start.clone()),
                 gtid: meta.gtid.clone(),
                 table: table.clone(),
+                ..Place::default()
             })),
             SinkError::Rejected { table: Some(table), .. } => {
                 Some(Box::new(Place { table: Some(table.clone()), ..Place::default() }))
@@ -118,6 +155,7 @@ impl ApplyError {
                 Some("the file is still being written, or was cut; everything before this place came out".to_owned())
             }
             Self::Undecodable { hint, .. } => hint.clone(),
+            Self::Names { hint, .. } => Some(hint.clone()),
             Self::Sink { error: SinkError::Rejected { hint, .. }, .. } => hint.clone(),
             Self::Read { .. } | Self::Sink { .. } | Self::Internal(_) => None,
         }
@@ -137,9 +175,11 @@ impl ApplyError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Sink { error, .. } => error.disposition(),
-            Self::Read { .. } | Self::Truncated { .. } | Self::Undecodable { .. } | Self::Internal(_) => {
-                Disposition::Stop
-            }
+            Self::Read { .. }
+            | Self::Truncated { .. }
+            | Self::Undecodable { .. }
+            | Self::Names { .. }
+            | Self::Internal(_) => Disposition::Stop,
         }
     }
 }

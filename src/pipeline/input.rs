@@ -170,6 +170,8 @@ const PIPE_READ: usize = 64 << 10;
 pub struct PipeInput<R> {
     name: Arc<str>,
     reader: R,
+    /// Read already and given back.
+    ahead: Vec<u8>,
     ended: bool,
 }
 
@@ -177,7 +179,7 @@ impl<R: Read + Send> PipeInput<R> {
     /// Reads `reader` to its end and calls it `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, reader: R) -> Self {
-        Self { name: name.into(), reader, ended: false }
+        Self { name: name.into(), reader, ahead: Vec::new(), ended: false }
     }
 }
 
@@ -187,6 +189,11 @@ impl<R: Read + Send> LogInput for PipeInput<R> {
     }
 
     fn read(&mut self, buffer: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+        if !self.ahead.is_empty() {
+            let got = self.ahead.len();
+            buffer.append(&mut self.ahead);
+            return Ok(got);
+        }
         // One read, not a full buffer: what a live pipe has now is handed on now.
         let old = buffer.len();
         buffer.resize(old.saturating_add(max.min(PIPE_READ)), 0);
@@ -227,9 +234,11 @@ impl<R: Read + Send> LogInput for PipeInput<R> {
         Ok(len <= spool.len())
     }
 
-    fn resume_after(&mut self, _spool: Spool, _used: u64) -> io::Result<()> {
-        // The view was extended event by event, so the pipe stands right behind it.
-        Ok(())
+    fn resume_after(&mut self, spool: Spool, used: u64) -> io::Result<()> {
+        // The view is extended event by event: what is behind the used part is what it began with.
+        let rest = usize::try_from(spool.len().saturating_sub(used)).unwrap_or(usize::MAX);
+        self.ahead.resize(rest, 0);
+        spool.read_exact_at(&mut self.ahead, used)
     }
 }
 

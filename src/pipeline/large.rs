@@ -2,14 +2,17 @@
 //! define a table and fill it (`CREATE TABLE ... SELECT`), where the target's catalog is what rows are read with: the
 //! definition is a piece of its own, and is applied before the rows' tables are looked up.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 
-use super::batch::{Batch, Item, Plans, RowCount};
-use super::coordinator::{BATCH_BYTES, Coordinator, Halt};
-use super::error::ApplyError;
+use super::batch::{At, Batch, Inside, Item, Plans, RowCount};
+use super::coordinator::{BATCH_BYTES, Coordinator, Halt, changes_schema};
+use super::dispatch::Gone;
+use super::error::{ApplyError, Place};
 use super::input::Spool;
+use crate::binlog::event::FormatDescription;
 use crate::binlog::group::{Fed, Step};
 use crate::binlog::{EventHeader, EventType, HEADER_LEN};
 use crate::change::{GroupEnd, TransactionMeta};
@@ -23,6 +26,59 @@ struct Extent {
     /// Offset of its last row event.
     last_rows: Option<u64>,
     end: GroupEnd,
+    /// Offset of the payload that it ends with.
+    payload: Option<u64>,
+}
+
+/// What one piece of a transaction hands on to the next.
+pub(super) struct Chain {
+    transaction: TransactionMeta,
+    /// Whether a piece has been handed on.
+    continued: bool,
+    /// The plans in force.
+    open_maps: Plans,
+    /// Tells how many rows came before.
+    before: Receiver<u64>,
+    /// A definition was handed on and is not applied yet.
+    defined: bool,
+}
+
+impl Chain {
+    pub(super) fn new(transaction: TransactionMeta) -> Result<Self, Gone> {
+        let (first, before) = bounded(1);
+        first.send(0).map_err(|_| Gone)?;
+        Ok(Self { transaction, continued: false, open_maps: Plans::default(), before, defined: false })
+    }
+}
+
+/// A piece of a transaction: whole events.
+pub(super) struct Piece {
+    pub bytes: Vec<u8>,
+    /// Of its first event.
+    pub place: Place,
+    pub format: Arc<FormatDescription>,
+    /// Set if it comes out of a payload, whose place it has.
+    pub inside: Option<Inside>,
+    /// Offset in it of the transaction's last row event.
+    pub last_rows: Option<usize>,
+    /// The transaction ends with it.
+    pub complete: bool,
+}
+
+impl Piece {
+    /// The place of the event at `at`.
+    fn place(&self, at: usize) -> Place {
+        let at = u64::try_from(at).unwrap_or(0);
+        let mut place = self.place.clone();
+        if let Some(inside) = &mut place.inside {
+            *inside = inside.saturating_add(at);
+        } else {
+            for position in [&mut place.read, &mut place.source].into_iter().flatten() {
+                position.pos = position.pos.saturating_add(at);
+            }
+        }
+        place
+    }
 }
 
 impl<O> Coordinator<'_, O> {
@@ -30,17 +86,20 @@ impl<O> Coordinator<'_, O> {
     pub(super) fn large(&mut self) -> Result<(), Halt> {
         let mut spool = self.input.spool(&self.buffer).map_err(|error| self.read_error(error))?;
         let extent = self.find_end(&mut spool)?;
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
         let end = self.source.clone();
-        let transaction = open.meta(end.clone(), extent.end);
         let skip = self.done_before(&end);
-        if !skip {
-            self.require_resumed(&open)?;
-        }
         self.buffer.clear();
         self.maps.clear();
         if !skip {
-            self.pieces(&spool, &transaction, &extent)?;
+            self.require_resumed(&open)?;
+            match extent.payload {
+                Some(at) => self.packed(&spool, &mut open, &end, at..extent.len)?,
+                None => {
+                    let mut chain = Chain::new(open.meta(end.clone(), extent.end))?;
+                    self.pieces(&spool, &mut chain, 0..extent.len, extent.last_rows, true)?;
+                }
+            }
         }
         self.input.resume_after(spool, extent.len).map_err(|error| self.read_error(error))?;
         self.buffer.clear();
@@ -63,27 +122,32 @@ impl<O> Coordinator<'_, O> {
     fn find_end(&mut self, spool: &mut Spool) -> Result<Extent, Halt> {
         let to_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let mut offset = to_u64(self.framed);
-        let mut last_rows = self.open.as_ref().and_then(|open| open.last_rows).map(to_u64);
+        let mut last_rows = self.open.as_ref().and_then(|open| open.last_rows).map(|at| to_u64(at.offset));
         let mut bytes = vec![0; HEADER_LEN];
         loop {
             bytes.resize(HEADER_LEN, 0);
             self.fetch(spool, &mut bytes, offset)?;
             let at = usize::try_from(offset).unwrap_or(usize::MAX);
-            let Some(header) = EventHeader::read(&bytes) else { return Err(self.cut_short(offset)) };
+            let Some(header) = self.header(&bytes) else { return Err(self.cut_short(offset)) };
             let size = self.event_size(&header, at)?;
             let kind = header.event_type;
             // Before memory is taken for it: the size is only a claim.
             if !self.reaches(spool, offset.saturating_add(to_u64(size)))? {
                 return Err(self.cut_short(offset));
             }
-            if self.grouper.needs_body(kind) || kind == EventType::QUERY {
+            if self.grouper.needs_body(kind) || kind.is_query() {
                 bytes.resize(size, 0);
                 self.fetch(spool, &mut bytes, offset)?;
             }
             if kind.is_row_event() {
                 last_rows = Some(offset);
             }
-            self.source.pos = widen_end(self.source.pos, u64::from(header.event_size), header.log_pos);
+            let before = self.source.pos;
+            self.source.pos = widen_end(before, u64::from(header.event_size), header.log_pos);
+            if !self.done_before(&self.source) {
+                self.ignored.see(&header, &self.source.at(before));
+            }
+            let payload = (kind == EventType::TRANSACTION_PAYLOAD).then_some(offset);
             let Fed { step, abandoned } = self.scan_event(&header, &bytes, at)?;
             if abandoned {
                 return Err(self.no_end(kind, at));
@@ -91,7 +155,7 @@ impl<O> Coordinator<'_, O> {
             offset = offset.saturating_add(to_u64(size));
             match step {
                 Step::Inside { first: false } => {}
-                Step::Ends { first: false, end } => return Ok(Extent { len: offset, last_rows, end }),
+                Step::Ends { first: false, end } => return Ok(Extent { len: offset, last_rows, end, payload }),
                 Step::Outside | Step::Inside { first: true } | Step::Ends { first: true, .. } => {
                     return Err(self.no_end(kind, at));
                 }
@@ -105,7 +169,7 @@ impl<O> Coordinator<'_, O> {
         let whole = u64::from(header.event_size) == u64::try_from(bytes.len()).unwrap_or(0);
         let body =
             if whole { raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))? } else { &[] };
-        if whole && header.event_type == EventType::QUERY {
+        if whole && header.event_type.is_query() {
             self.look_at(&raw, body, at)?;
         }
         self.grouper.feed(header, body, &self.format).map_err(|error| self.event_error(at, &error))
@@ -136,80 +200,102 @@ impl<O> Coordinator<'_, O> {
         Halt::Error(ApplyError::Truncated { what, place })
     }
 
-    /// Hands on the transaction in pieces of whole events.
-    fn pieces(&mut self, spool: &Spool, transaction: &TransactionMeta, extent: &Extent) -> Result<(), Halt> {
-        let mut offset = 0_u64;
-        let mut source_pos = transaction.start.pos;
-        let mut open_maps = Plans::default();
-        let (first, mut before) = bounded(1);
-        first.send(0).map_err(|_| Halt::Gone)?;
-        let mut defined = false;
-        while offset < extent.len {
-            let mut bytes = self.read_piece(spool, offset, extent.len)?;
-            if self.plans.follows_target() {
-                self.end_at_new_tables(&mut bytes, &mut defined)?;
-            }
-            let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            let (after, next_before) = bounded(1);
-            let maps = self.maps_of_piece(&bytes, offset)?;
-            let mut maps_after = open_maps.clone();
-            for (_, plan) in &maps {
-                maps_after.set(plan.table_id, plan);
-            }
-            let end = offset.saturating_add(len);
-            let complete = end >= extent.len;
-            let last_rows = extent
-                .last_rows
-                .and_then(|at| at.checked_sub(offset))
-                .filter(|at| *at < len)
-                .and_then(|at| usize::try_from(at).ok());
-            let item = Item {
-                transaction: transaction.clone(),
-                range: 0..bytes.len(),
-                source_pos,
-                continued: offset > 0,
-                complete,
-                last_rows,
+    /// Hands on these bytes of the transaction in pieces of whole events. `last` says whether it ends with them.
+    pub(super) fn pieces(
+        &mut self,
+        spool: &Spool,
+        chain: &mut Chain,
+        range: Range<u64>,
+        last_rows: Option<u64>,
+        last: bool,
+    ) -> Result<(), Halt> {
+        let mut offset = range.start;
+        while offset < range.end {
+            let bytes = self.read_piece(spool, offset, range.end)?;
+            let start = &chain.transaction.start;
+            let place = Place {
+                read: Some(LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(offset))),
+                source: Some(start.at(start.pos.saturating_add(offset))),
+                gtid: chain.transaction.gtid.clone(),
+                ..Place::default()
             };
-            self.dispatch.send(Batch {
-                read_from: LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(offset)),
-                bytes,
-                format: Arc::clone(&self.format),
-                items: vec![item],
-                maps,
-                open_maps: std::mem::replace(&mut open_maps, maps_after),
-                end: if complete { transaction.end.clone() } else { transaction.start.clone() },
-                row_count: Some(RowCount { before, after }),
-            })?;
-            before = next_before;
-            source_pos = source_pos.saturating_add(len);
-            offset = end;
+            let format = Arc::clone(&self.format);
+            let last_rows = last_rows.and_then(|at| at.checked_sub(offset)).and_then(|at| usize::try_from(at).ok());
+            let mut piece = Piece { bytes, place, format, inside: None, last_rows, complete: false };
+            let used = self.new_tables_at(chain, &piece)?.unwrap_or(piece.bytes.len());
+            piece.bytes.truncate(used);
+            offset = offset.saturating_add(u64::try_from(used).unwrap_or(u64::MAX));
+            piece.complete = last && offset >= range.end;
+            self.send_piece(chain, piece)?;
         }
         Ok(())
     }
 
-    /// Ends a piece before the first table map that follows a definition. `defined` is whether one came and is not
-    /// applied yet; where the piece begins with such a table map, it is applied now.
-    fn end_at_new_tables(&mut self, bytes: &mut Vec<u8>, defined: &mut bool) -> Result<(), Halt> {
+    /// Hands on one piece.
+    pub(super) fn send_piece(&mut self, chain: &mut Chain, piece: Piece) -> Result<(), Halt> {
+        let (after, next_before) = bounded(1);
+        let maps = self.maps_of_piece(&piece)?;
+        self.keep_definitions()?;
+        let mut maps_after = chain.open_maps.clone();
+        for (_, plan) in &maps {
+            maps_after.set(plan.table_id, plan);
+        }
+        let Piece { bytes, place, format, inside, last_rows, complete } = piece;
+        let transaction = &chain.transaction;
+        let read_from = place.read.unwrap_or_else(|| transaction.start.clone());
+        let item = Item {
+            range: 0..bytes.len(),
+            source_pos: place.source.map_or(transaction.start.pos, |source| source.pos),
+            continued: chain.continued,
+            complete,
+            last_rows: last_rows.filter(|at| *at < bytes.len()).map(At::from),
+            transaction: transaction.clone(),
+        };
+        let batch = Batch {
+            bytes,
+            read_from,
+            format,
+            plain_format: Arc::clone(&self.plain_format),
+            items: vec![item],
+            unpacked: Vec::new(),
+            payloads: Vec::new(),
+            maps,
+            open_maps: std::mem::replace(&mut chain.open_maps, maps_after),
+            end: if complete { transaction.end.clone() } else { transaction.start.clone() },
+            row_count: Some(RowCount { before: std::mem::replace(&mut chain.before, next_before), after }),
+            ignored: self.ignored.take(),
+            inside,
+        };
+        chain.continued = true;
+        self.dispatch.send(batch)?;
+        Ok(())
+    }
+
+    /// Where the piece must end: before the first table map that follows a definition, if the target must have it
+    /// first. Where the piece begins with such a table map, the definition is applied now.
+    pub(super) fn new_tables_at(&mut self, chain: &mut Chain, piece: &Piece) -> Result<Option<usize>, Halt> {
+        if !self.plans.follows_target() {
+            return Ok(None);
+        }
         let mut at = 0;
-        while let Some(raw) = self.cut(bytes, at)? {
+        while let Some(raw) = self.cut(&piece.bytes, at)? {
             let size = raw.bytes.len();
             match raw.header.event_type {
-                EventType::QUERY => *defined |= self.changes_schema(&raw, at)?,
-                EventType::TABLE_MAP if *defined && at == 0 => {
+                kind if kind.is_query() => {
+                    chain.defined |= changes_schema(&raw, &piece.format)
+                        .map_err(|error| ApplyError::event(&error, piece.place(at)))?;
+                }
+                EventType::TABLE_MAP if chain.defined && at == 0 => {
                     self.plans.clear();
                     self.dispatch.barrier()?;
-                    *defined = false;
+                    chain.defined = false;
                 }
-                EventType::TABLE_MAP if *defined => {
-                    bytes.truncate(at);
-                    return Ok(());
-                }
+                EventType::TABLE_MAP if chain.defined => return Ok(Some(at)),
                 _ => {}
             }
             at = at.saturating_add(size);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Reads about one batch of whole events.
@@ -224,7 +310,7 @@ impl<O> Coordinator<'_, O> {
         }
         if whole == 0 {
             // One event larger than a batch.
-            let Some(header) = EventHeader::read(&bytes) else { return Err(self.cut_short(offset)) };
+            let Some(header) = self.header(&bytes) else { return Err(self.cut_short(offset)) };
             let size = self.event_size(&header, 0)?;
             bytes.resize(size.min(left), 0);
             spool.read_exact_at(&mut bytes, offset).map_err(|error| self.read_error(error))?;
@@ -234,14 +320,15 @@ impl<O> Coordinator<'_, O> {
         Ok(bytes)
     }
 
-    fn maps_of_piece(&mut self, bytes: &[u8], offset: u64) -> Result<Vec<(usize, Arc<TablePlan>)>, Halt> {
+    fn maps_of_piece(&mut self, piece: &Piece) -> Result<Vec<(At, Arc<TablePlan>)>, Halt> {
         let mut maps = Vec::new();
         let mut at = 0;
-        while let Some(raw) = self.cut(bytes, at)? {
+        while let Some(raw) = self.cut(&piece.bytes, at)? {
             if raw.header.event_type == EventType::TABLE_MAP {
-                let place = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(at);
-                let body = raw.body(self.format.checksum).map_err(|error| self.event_error(place, &error))?;
-                maps.push((at, self.resolve(&raw, body, place)?));
+                let body =
+                    raw.body(piece.format.checksum).map_err(|error| ApplyError::event(&error, piece.place(at)))?;
+                let plan = self.resolve(&raw, body).map_err(|error| error.at(piece.place(at)))?;
+                maps.push((at.into(), plan));
             }
             at = at.saturating_add(raw.bytes.len());
         }

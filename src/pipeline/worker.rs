@@ -7,23 +7,22 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::batch::{Batch, Item, Plans};
+use super::batch::{At, Batch, Item, Plans};
 use super::dispatch::{Counts, Gone, Job, Rendered};
 use super::error::{ApplyError, Place};
-use crate::binlog::event::{self, Event, QueryEvent, RowsEvent, carries_no_data, stop_hint};
+use crate::binlog::compressed::Inflater;
+use crate::binlog::event::{
+    self, Event, FormatDescription, IncidentEvent, QueryEvent, RowsEvent, carries_no_data, stop_hint,
+};
 use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
 use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
 use crate::statement::{StatementKind, classify};
 
 /// Rendered bytes that make a part: enough for one efficient write.
 const PART_BYTES: usize = 512 << 10;
-
-/// What to do about bytes that are not those the source wrote.
-const CHECKSUM_HINT: &str = "the file is damaged; if it is a relay log, 'replicate reset' and a start from the applied \
-                             position fetches it again";
 
 /// Why a job was given up.
 enum Failure {
@@ -57,10 +56,12 @@ pub fn run<R: Renderer>(
             results: &results,
             spare_outputs,
             out: spare_outputs.try_recv().unwrap_or_default(),
-            counts: Counts::default(),
+            counts: Counts { ignored: batch.ignored, ..Counts::default() },
             upto: None,
             plans: batch.open_maps.clone(),
             next_map: 0,
+            next_payload: 0,
+            inflater: None,
         };
         match task.run() {
             Ok(()) | Err(Failure::Gone) => {}
@@ -71,9 +72,12 @@ pub fn run<R: Renderer>(
                 }
             }
         }
-        let mut bytes = batch.bytes;
-        bytes.clear();
-        drop(spare_bytes.try_send(bytes));
+        for mut bytes in [batch.bytes, batch.unpacked] {
+            if bytes.capacity() > 0 {
+                bytes.clear();
+                drop(spare_bytes.try_send(bytes));
+            }
+        }
     }
 }
 
@@ -88,6 +92,9 @@ struct Task<'a, R: Renderer> {
     upto: Option<LogPosition>,
     plans: Plans,
     next_map: usize,
+    next_payload: usize,
+    /// For MariaDB's compressed events.
+    inflater: Option<Box<Inflater>>,
 }
 
 /// What is carried from event to event inside one transaction.
@@ -118,38 +125,55 @@ impl<'a, R: Renderer> Task<'a, R> {
     }
 
     fn item(&mut self, item: &'a Item, rows_before: u64) -> Result<(), Failure> {
-        let transaction = &item.transaction;
+        let (batch, transaction) = (self.batch, &item.transaction);
         if !item.continued {
             self.plans.clear();
         }
         self.renderer
             .begin(transaction, item.continued, &mut self.out)
-            .map_err(|error| self.render_error(error, item, item.range.start, None))?;
+            .map_err(|error| self.render_error(error, item, item.range.start.into(), None))?;
         let mut state = State { rows_before, inputs: StatementInputs::default() };
         let mut at = item.range.start;
         while at < item.range.end {
             let raw = self.cut(item, at)?;
-            self.event(item, &raw, at, &mut state)?;
-            at = at.saturating_add(raw.bytes.len());
-            if R::size(&self.out) >= PART_BYTES {
-                self.part(false)?;
+            if raw.header.event_type == EventType::TRANSACTION_PAYLOAD {
+                self.payload(item, at, &mut state)?;
+            } else {
+                self.event(item, &raw, at.into(), &batch.format, &mut state)?;
             }
+            at = at.saturating_add(raw.bytes.len());
+            self.part_if_large()?;
         }
         if item.complete {
-            self.renderer.end(transaction, &mut self.out).map_err(|error| self.render_error(error, item, at, None))?;
+            self.renderer
+                .end(transaction, &mut self.out)
+                .map_err(|error| self.render_error(error, item, at.into(), None))?;
             self.counts.transactions = self.counts.transactions.saturating_add(1);
             self.counts.last_timestamp = transaction.timestamp;
             self.upto = Some(transaction.end.clone());
         }
-        let bytes = item.range.end.saturating_sub(item.range.start);
-        self.counts.bytes = self.counts.bytes.saturating_add(u64::try_from(bytes).unwrap_or(0));
+        let bytes = u64::try_from(item.range.end.saturating_sub(item.range.start)).unwrap_or(0);
+        let bytes = batch.inside.map_or(bytes, |inside| inside.log_bytes);
+        self.counts.bytes = self.counts.bytes.saturating_add(bytes);
         Ok(())
+    }
+
+    /// Hands over what is rendered so far, if it is much.
+    fn part_if_large(&mut self) -> Result<(), Gone> {
+        if R::size(&self.out) >= PART_BYTES { self.part(false) } else { Ok(()) }
     }
 
     fn cut(&self, item: &Item, at: usize) -> Result<RawEvent<'a>, ApplyError> {
         let bytes = self.batch.bytes.get(at..item.range.end).unwrap_or_default();
+        self.cut_from(bytes, item, at.into())
+    }
+
+    fn cut_from<'b>(&self, bytes: &'b [u8], item: &Item, at: At) -> Result<RawEvent<'b>, ApplyError> {
         match RawEvent::cut(bytes) {
-            Ok((raw, _)) => Ok(raw),
+            Ok((mut raw, _)) => {
+                raw.header.event_type = self.batch.format.event_type(raw.header.event_type);
+                Ok(raw)
+            }
             Err(error) => Err(ApplyError::Undecodable {
                 what: error.to_string(),
                 place: Box::new(self.place(item, at, None)),
@@ -158,13 +182,42 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
     }
 
-    fn event(&mut self, item: &'a Item, raw: &RawEvent<'a>, at: usize, state: &mut State<'a>) -> Result<(), Failure> {
+    /// The events of the payload at `at`, which the coordinator has checked and unpacked.
+    fn payload(&mut self, item: &'a Item, at: usize, state: &mut State<'a>) -> Result<(), Failure> {
+        let batch = self.batch;
+        let range = match batch.payloads.get(self.next_payload) {
+            Some(payload) if payload.at == at => payload.range.clone(),
+            _ => return Err(ApplyError::Internal("a payload came without its events").into()),
+        };
+        self.next_payload = self.next_payload.saturating_add(1);
         self.counts.events = self.counts.events.saturating_add(1);
-        let parsed = raw
-            .verify_checksum(self.batch.format.checksum)
-            .and_then(|()| event::parse(raw, &self.batch.format))
-            .map_err(|error| self.event_error(&error, item, at, None))?;
-        match parsed {
+        let mut rest = batch.unpacked.get(range).unwrap_or_default();
+        let mut inside = 0_u64;
+        while !rest.is_empty() {
+            let here = At { offset: at, inside: Some(inside) };
+            let raw = self.cut_from(rest, item, here)?;
+            self.event(item, &raw, here, &batch.plain_format, state)?;
+            rest = rest.get(raw.bytes.len()..).unwrap_or_default();
+            inside = inside.saturating_add(u64::from(raw.header.event_size));
+            self.part_if_large()?;
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        item: &'a Item,
+        raw: &RawEvent<'a>,
+        at: At,
+        format: &FormatDescription,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        self.counts.events = self.counts.events.saturating_add(1);
+        raw.verify_checksum(format.checksum).map_err(|error| self.event_error(&error, item, at))?;
+        if raw.header.event_type.is_compressed() {
+            return self.compressed(item, raw, at, format, state);
+        }
+        match event::parse(raw, format).map_err(|error| self.event_error(&error, item, at))? {
             Event::Rows(rows) => self.rows(item, &raw.header, &rows, at, state)?,
             Event::TableMap(map) => match self.batch.maps.get(self.next_map) {
                 Some((offset, plan)) if *offset == at => {
@@ -180,7 +233,31 @@ impl<'a, R: Renderer> Task<'a, R> {
             // Before any of its rows comes out.
             Event::Gtid(gtid) if gtid.prepared_xa => return Err(self.xa(item, at).into()),
             Event::Gtid(_) => {}
-            Event::Other => self.undecoded(item, raw.header.event_type, at)?,
+            event @ (Event::XaPrepare(_)
+            | Event::Incident(_)
+            | Event::TransactionContext(_)
+            | Event::ViewChange(_)
+            | Event::BeginLoadQuery(_)
+            | Event::AppendBlock(_)
+            | Event::ExecuteLoadQuery(_)
+            | Event::DeleteFile(_)
+            | Event::ExecLoad(_)
+            | Event::Load(_)
+            | Event::RowsV0(_)
+            | Event::Slave(_)
+            | Event::Other) => {
+                let context = EventContext {
+                    transaction: &item.transaction,
+                    event: &event,
+                    inputs: &std::mem::take(&mut state.inputs),
+                    timestamp: raw.header.timestamp,
+                    server_id: raw.header.server_id,
+                };
+                let taken = self.renderer.event(&context, &mut self.out);
+                if !taken.map_err(|error| self.render_error(error, item, at, None))? {
+                    self.undecoded(item, &event, raw.header.event_type, at)?;
+                }
+            }
             Event::FormatDescription(_)
             | Event::Rotate(_)
             | Event::Stop
@@ -190,17 +267,38 @@ impl<'a, R: Renderer> Task<'a, R> {
             | Event::BinlogCheckpoint(_)
             | Event::Heartbeat(_)
             | Event::RowsQuery(_)
-            | Event::Ignorable => {}
+            | Event::StartEncryption(_)
+            | Event::Ignorable(_) => {}
         }
         Ok(())
+    }
+
+    /// One of MariaDB's compressed events.
+    fn compressed(
+        &mut self,
+        item: &'a Item,
+        raw: &RawEvent<'a>,
+        at: At,
+        format: &FormatDescription,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        let mut inflater = self.inflater.take().unwrap_or_default();
+        let result = match inflater.parse(raw, format) {
+            Ok(Event::Rows(rows)) => self.rows(item, &raw.header, &rows, at, state),
+            Ok(Event::Query(query)) => self.query(item, &raw.header, &query, at, state),
+            Ok(event) => self.undecoded(item, &event, raw.header.event_type, at).map_err(Failure::from),
+            Err(error) => Err(self.event_error(&error, item, at).into()),
+        };
+        self.inflater = Some(inflater);
+        result
     }
 
     fn rows(
         &mut self,
         item: &'a Item,
         header: &EventHeader,
-        rows: &RowsEvent<'a>,
-        at: usize,
+        rows: &RowsEvent<'_>,
+        at: At,
         state: &mut State<'a>,
     ) -> Result<(), Failure> {
         let plan = self.plan(item, rows, at)?;
@@ -222,7 +320,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         Ok(())
     }
 
-    fn plan(&self, item: &Item, rows: &RowsEvent<'_>, at: usize) -> Result<Arc<TablePlan>, ApplyError> {
+    fn plan(&self, item: &Item, rows: &RowsEvent<'_>, at: At) -> Result<Arc<TablePlan>, ApplyError> {
         match self.plans.get(rows.table_id) {
             Some(plan) if plan.columns.len() == rows.width => Ok(Arc::clone(plan)),
             Some(plan) => Err(ApplyError::Undecodable {
@@ -245,8 +343,8 @@ impl<'a, R: Renderer> Task<'a, R> {
         &mut self,
         item: &'a Item,
         header: &EventHeader,
-        query: &QueryEvent<'a>,
-        at: usize,
+        query: &QueryEvent<'_>,
+        at: At,
         state: &mut State<'a>,
     ) -> Result<(), Failure> {
         let inputs = std::mem::take(&mut state.inputs);
@@ -256,7 +354,11 @@ impl<'a, R: Renderer> Task<'a, R> {
             | StatementKind::XaEnd
             | StatementKind::XaPrepare
             | StatementKind::XaCommit
-            | StatementKind::XaRollback => Err(self.xa(item, at).into()),
+            | StatementKind::XaRollback
+                if !R::TAKES_XA =>
+            {
+                Err(self.xa(item, at).into())
+            }
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,
@@ -272,7 +374,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
     }
 
-    fn xa(&self, item: &Item, at: usize) -> ApplyError {
+    fn xa(&self, item: &Item, at: At) -> ApplyError {
         ApplyError::Undecodable {
             what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
                    prepared transactions"
@@ -282,12 +384,22 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
     }
 
-    fn undecoded(&self, item: &Item, event_type: EventType, at: usize) -> Result<(), ApplyError> {
+    /// Passes over an event without data, or says why it stops the channel.
+    fn undecoded(&self, item: &Item, event: &Event<'_>, event_type: EventType, at: At) -> Result<(), ApplyError> {
         if carries_no_data(event_type) {
             return Ok(());
         }
+        let what = match event {
+            Event::Incident(IncidentEvent { incident, message }) => {
+                format!("the source reports incident {incident}: {}", String::from_utf8_lossy(message))
+            }
+            Event::Other => {
+                format!("an event of type {event_type} may carry data and cannot be decoded by this version")
+            }
+            _ => format!("an event of type {event_type} carries data and cannot be applied by this version"),
+        };
         Err(ApplyError::Undecodable {
-            what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
+            what,
             place: Box::new(self.place(item, at, None)),
             hint: Some(stop_hint(event_type).to_owned()),
         })
@@ -308,32 +420,39 @@ impl<'a, R: Renderer> Task<'a, R> {
         Ok(before)
     }
 
-    fn count_rows(&self) -> Result<u64, ApplyError> {
+    fn count_rows(&mut self) -> Result<u64, ApplyError> {
+        let batch = self.batch;
         let mut plans = self.plans.clone();
         let mut next_map = 0;
         let (mut before, mut after): (Vec<Cell>, Vec<Cell>) = (Vec::new(), Vec::new());
+        let mut inflater = self.inflater.take().unwrap_or_default();
         let mut count = 0_u64;
-        for item in &self.batch.items {
+        for item in &batch.items {
             let mut at = item.range.start;
             while at < item.range.end {
                 let raw = self.cut(item, at)?;
-                let fail = |error: EventError| self.event_error(&error, item, at, None);
+                let fail = |error: EventError| self.event_error(&error, item, at.into());
                 match raw.header.event_type {
                     EventType::TABLE_MAP => {
-                        if let Some((_, plan)) = self.batch.maps.get(next_map) {
+                        if let Some((_, plan)) = batch.maps.get(next_map) {
                             plans.set(plan.table_id, plan);
                             next_map = next_map.saturating_add(1);
                         }
                     }
                     kind if kind.is_row_event() => {
-                        raw.verify_checksum(self.batch.format.checksum).map_err(fail)?;
-                        if let Event::Rows(rows) = event::parse(&raw, &self.batch.format).map_err(fail)?
+                        raw.verify_checksum(batch.format.checksum).map_err(fail)?;
+                        let parsed = if kind.is_compressed() {
+                            inflater.parse(&raw, &batch.format)
+                        } else {
+                            event::parse(&raw, &batch.format)
+                        };
+                        if let Event::Rows(rows) = parsed.map_err(fail)?
                             && let Some(plan) = plans.get(rows.table_id)
                         {
                             let counted = row::count(plan, &rows, &mut before, &mut after);
                             count = count.saturating_add(counted.map_err(|error| ApplyError::Undecodable {
                                 what: error.to_string(),
-                                place: Box::new(self.place(item, at, Some(plan))),
+                                place: Box::new(self.place(item, at.into(), Some(plan))),
                                 hint: None,
                             })?);
                         }
@@ -343,30 +462,32 @@ impl<'a, R: Renderer> Task<'a, R> {
                 at = at.saturating_add(raw.bytes.len());
             }
         }
+        self.inflater = Some(inflater);
         Ok(count)
     }
 
-    fn place(&self, item: &Item, at: usize, plan: Option<&TablePlan>) -> Place {
+    fn place(&self, item: &Item, at: At, plan: Option<&TablePlan>) -> Place {
         let to_u64 = |n: usize| u64::try_from(n).unwrap_or(0);
         let TransactionMeta { start, gtid, .. } = &item.transaction;
-        let inside = at.saturating_sub(item.range.start);
+        // A piece of a large payload has one place in the log, the payload's.
+        let (read, source, inside) = match self.batch.inside {
+            Some(inside) => (0, 0, Some(inside.offset.saturating_add(to_u64(at.offset)))),
+            None => (to_u64(at.offset), to_u64(at.offset.saturating_sub(item.range.start)), at.inside),
+        };
         Place {
-            read: Some(self.batch.read_from.at(self.batch.read_from.pos.saturating_add(to_u64(at)))),
-            source: Some(start.at(item.source_pos.saturating_add(to_u64(inside)))),
+            read: Some(self.batch.read_from.at(self.batch.read_from.pos.saturating_add(read))),
+            source: Some(start.at(item.source_pos.saturating_add(source))),
+            inside,
             gtid: gtid.clone(),
             table: plan.map(|plan| format!("{}.{}", plan.database, plan.table)),
         }
     }
 
-    fn event_error(&self, error: &EventError, item: &Item, at: usize, plan: Option<&TablePlan>) -> ApplyError {
-        ApplyError::Undecodable {
-            what: error.to_string(),
-            place: Box::new(self.place(item, at, plan)),
-            hint: matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned()),
-        }
+    fn event_error(&self, error: &EventError, item: &Item, at: At) -> ApplyError {
+        ApplyError::event(error, self.place(item, at, None))
     }
 
-    fn render_error(&self, error: RenderError, item: &Item, at: usize, plan: Option<&TablePlan>) -> ApplyError {
+    fn render_error(&self, error: RenderError, item: &Item, at: At, plan: Option<&TablePlan>) -> ApplyError {
         ApplyError::Undecodable { what: error.what, place: Box::new(self.place(item, at, plan)), hint: error.hint }
     }
 }

@@ -27,6 +27,7 @@ mod probe;
 mod recover;
 mod tail;
 mod track;
+mod walk;
 mod writer;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use error::RelayError;
 pub use file::{FileHeader, RelayFile};
 pub use log::{RelayLog, reset};
 pub use place::{RelayEnd, RelayFileId, RelayPlace};
+pub use walk::{Passed, Reached};
 pub use writer::{Recovered, RelayOptions, RelayWriter, SyncPolicy};
 
 /// Magic, format description and ROTATE, with which a file begins, have fewer bytes than this.

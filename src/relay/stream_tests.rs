@@ -358,3 +358,40 @@ fn next_event(log: &super::RelayLog, mut place: RelayPlace) -> Option<Vec<u8>> {
         place.offset += event.len() as u64;
     }
 }
+
+#[test]
+fn a_walk_passes_every_statement_with_the_sources_position_across_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut receiver, _) = Receiver::open(dir.path(), 3000).unwrap();
+    let mut source = Source::new(CRC);
+    let mut events = source.hello();
+    let start = source.position.clone();
+    let mut expected = Vec::new();
+    for size in [10, 3000, 1, 1] {
+        let begin = source.position.pos;
+        let transaction = source.transaction(size);
+        expected.push(begin + (transaction[0].len() + transaction[1].len()) as u64);
+        events.extend(transaction);
+    }
+    receiver.take(&events, CRC);
+    receiver.writer.commit(true).unwrap();
+    let log = receiver.writer.log();
+    assert!(log.files().len() >= 2);
+    let mut reached = log.reach(&start).unwrap().unwrap();
+    let mut seen = Vec::new();
+    for _ in log.files() {
+        let mut visit = |passed: super::Passed<'_>| {
+            assert_eq!(passed.format.server_version, "9.7.4");
+            assert!(passed.raw.body(CRC).is_ok());
+            seen.push(passed.end.pos);
+        };
+        reached = log.walk(reached, |kind| kind == crate::binlog::EventType::QUERY, &mut visit).unwrap();
+    }
+    assert_eq!((seen, &reached.position), (expected, &source.position));
+    // What comes later is walked from there.
+    receiver.take(&source.transaction(5), CRC);
+    receiver.writer.commit(true).unwrap();
+    let mut later = 0;
+    let reached = log.walk(reached, |kind| kind == crate::binlog::EventType::QUERY, &mut |_| later += 1).unwrap();
+    assert_eq!((later, &reached.position), (1, &source.position));
+}

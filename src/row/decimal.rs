@@ -41,92 +41,65 @@ impl Decimal<'_> {
         let positive = self.packed.first().is_some_and(|first| first & 0x80 != 0);
         let mask: u32 = if positive { 0 } else { u32::MAX };
         let mut groups = Groups { rest: self.packed, mask, first: true };
-        let mut text = Text::default();
         if !positive {
-            text.push(b'-');
+            out.push(b'-');
         }
-        let start = text.len;
+        let start = out.len();
         for digits in [whole % GROUP].into_iter().filter(|odd| *odd > 0).chain((0..whole / GROUP).map(|_| GROUP)) {
             let value = groups.next(digits);
-            if text.len > start {
-                text.digits(value, digits);
+            if out.len() > start {
+                write_digits(value, digits, out);
             } else if let Some(highest) = value.checked_ilog10() {
-                text.digits(value, digits.min(usize::try_from(highest).unwrap_or(0) + 1));
+                write_digits(value, digits.min(usize::try_from(highest).unwrap_or(0) + 1), out);
             }
         }
-        if text.len == start {
-            text.push(b'0');
+        if out.len() == start {
+            out.push(b'0');
         }
         if scale > 0 {
-            text.push(b'.');
+            out.push(b'.');
             for digits in (0..scale / GROUP).map(|_| GROUP).chain([scale % GROUP]) {
-                text.digits(groups.next(digits), digits);
+                write_digits(groups.next(digits), digits, out);
             }
         }
-        out.extend_from_slice(text.bytes.get(..text.len).unwrap_or_default());
     }
 }
 
-/// The longest decimal, its sign and point, and room for a whole group after it.
-const TEXT: usize = MAX_PRECISION as usize + 3 + GROUP;
-
-/// Text under way: always written in whole groups and cut back, so that no copy has a length of its own.
-struct Text {
-    bytes: [u8; TEXT],
-    len: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; TEXT], len: 0 }
-    }
-}
-
-impl Text {
-    #[inline]
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
-        }
-    }
-
-    /// The value with `digits` digits, leading zeros included; nothing for 0 digits.
-    #[inline]
-    fn digits(&mut self, value: u32, digits: usize) {
-        // What fills up a group of that many digits, and the first value that has more.
-        const ROOM: [(u32, u32); GROUP + 1] = [
-            (1_000_000_000, 1),
-            (100_000_000, 10),
-            (10_000_000, 100),
-            (1_000_000, 1000),
-            (100_000, 10_000),
-            (10_000, 100_000),
-            (1000, 1_000_000),
-            (100, 10_000_000),
-            (10, 100_000_000),
-            (1, 1_000_000_000),
-        ];
-        let (shift, limit) = ROOM.get(digits).copied().unwrap_or((1, 1_000_000_000));
-        // Only a damaged group holds more than its digits can say.
-        let value = if value < limit { value } else { value % limit };
-        let shifted = value * shift;
-        if let Some(place) = self.bytes.get_mut(self.len..self.len + GROUP) {
-            let (high, low) = (shifted / 100_000, shifted % 100_000);
-            place.copy_from_slice(&[
-                digit(high / 1000),
-                digit(high / 100),
-                digit(high / 10),
-                digit(high),
-                digit(low / 10_000),
-                digit(low / 1000),
-                digit(low / 100),
-                digit(low / 10),
-                digit(low),
-            ]);
-            self.len += digits.min(GROUP);
-        }
-    }
+/// Appends the value with `digits` digits, leading zeros included; nothing for 0 digits. A whole group is written and cut
+/// back, so that no copy has a length of its own.
+#[inline]
+fn write_digits(value: u32, digits: usize, out: &mut Vec<u8>) {
+    // What fills up a group of that many digits, and the first value that has more.
+    const ROOM: [(u32, u32); GROUP + 1] = [
+        (1_000_000_000, 1),
+        (100_000_000, 10),
+        (10_000_000, 100),
+        (1_000_000, 1000),
+        (100_000, 10_000),
+        (10_000, 100_000),
+        (1000, 1_000_000),
+        (100, 10_000_000),
+        (10, 100_000_000),
+        (1, 1_000_000_000),
+    ];
+    let (shift, limit) = ROOM.get(digits).copied().unwrap_or((1, 1_000_000_000));
+    // Only a damaged group holds more than its digits can say.
+    let value = if value < limit { value } else { value % limit };
+    let shifted = value * shift;
+    let (high, low) = (shifted / 100_000, shifted % 100_000);
+    let end = out.len() + digits.min(GROUP);
+    out.extend_from_slice(&[
+        digit(high / 1000),
+        digit(high / 100),
+        digit(high / 10),
+        digit(high),
+        digit(low / 10_000),
+        digit(low / 1000),
+        digit(low / 100),
+        digit(low / 10),
+        digit(low),
+    ]);
+    out.truncate(end);
 }
 
 /// The last digit of a number.

@@ -47,7 +47,8 @@ pub(crate) fn write_float(value: f32, out: &mut Vec<u8>) -> bool {
 
 /// Brings the shortest digits into the server's form.
 fn write_shortest(text: &[u8], whole: Whole, out: &mut Vec<u8>) {
-    let plain = text.len() <= 16 && !text.contains(&b'e');
+    // A fraction is shown plainly however long the number is; a whole number only up to a length.
+    let plain = !text.contains(&b'e') && (text.len() <= 16 || !text.ends_with(b".0"));
     if plain {
         let text = match (whole, text.strip_suffix(b".0")) {
             (Whole::Bare, Some(integer)) => integer,

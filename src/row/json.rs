@@ -41,9 +41,12 @@ const STRING: u8 = 0xc;
 const OPAQUE: u8 = 0xf;
 
 /// A document that does not make sense, with the reason.
-type Result<T> = std::result::Result<T, &'static str>;
+pub(super) type Result<T> = std::result::Result<T, &'static str>;
 
-const TRUNCATED: &str = "a JSON document that ends too early";
+pub(super) const TRUNCATED: &str = "a JSON document that ends too early";
+/// What values that overlap come out as.
+pub(super) const OVERLAP: &str = "a JSON document whose values overlap";
+const TOO_DEEP: &str = "a JSON document nested too deeply";
 
 /// Appends a JSONB document as JSON text. No bytes at all are a JSON null, as old servers write it.
 ///
@@ -57,29 +60,72 @@ pub(crate) fn write_json(document: &[u8], out: &mut Vec<u8>) -> Result<()> {
     Writer { out, budget: document.len() }.value(*kind, value, 0)
 }
 
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
-    budget: usize,
+/// Writes values as text.
+pub(super) struct Writer<'o> {
+    /// Where to.
+    pub(super) out: &'o mut Vec<u8>,
+    /// Elements and bytes that may still be written.
+    pub(super) budget: usize,
 }
 
-/// Widths of a small or large container.
+/// An array or object.
 #[derive(Clone, Copy)]
-struct Form {
-    large: bool,
+pub(super) struct Container<'a> {
+    bytes: &'a [u8],
+    /// Bytes of a number: 2, or 4 in a large one.
+    width: usize,
+    /// Elements.
+    pub(super) count: usize,
+    /// Whether elements have keys.
+    pub(super) object: bool,
 }
 
-impl Form {
-    fn width(self) -> usize {
-        if self.large { 4 } else { 2 }
+/// Whether a type is that of an array or object.
+pub(super) fn is_container(kind: u8) -> bool {
+    matches!(kind, SMALL_OBJECT | LARGE_OBJECT | SMALL_ARRAY | LARGE_ARRAY)
+}
+
+/// Refuses what is nested deeper than the server nests.
+pub(super) fn too_deep(depth: u32) -> Result<()> {
+    if depth >= MAX_DEPTH { Err(TOO_DEEP) } else { Ok(()) }
+}
+
+impl<'a> Container<'a> {
+    /// Reads the head of a value whose type [`is_container`].
+    #[inline]
+    pub(super) fn open(kind: u8, bytes: &'a [u8]) -> Result<Self> {
+        let object = matches!(kind, SMALL_OBJECT | LARGE_OBJECT);
+        let width = if matches!(kind, LARGE_OBJECT | LARGE_ARRAY) { 4 } else { 2 };
+        let count = number(bytes, 0, width)?;
+        let size = number(bytes, width, width)?;
+        Ok(Self { bytes: cut(bytes, 0, size)?, width, count, object })
     }
 
-    /// Whether a value of this type stands in its entry.
-    fn inlines(self, kind: u8) -> bool {
-        match kind {
+    /// The key of an element.
+    #[inline]
+    pub(super) fn key(&self, index: usize) -> Result<&'a [u8]> {
+        let entry = 2 * self.width + index * (self.width + 2);
+        let offset = number(self.bytes, entry, self.width)?;
+        let length = number(self.bytes, entry + self.width, 2)?;
+        cut(self.bytes, offset, length)
+    }
+
+    /// The type and bytes of an element, which stand in its entry or where that points.
+    #[inline]
+    pub(super) fn element(&self, index: usize) -> Result<(u8, &'a [u8])> {
+        let keys = if self.object { self.count * (self.width + 2) } else { 0 };
+        let at = 2 * self.width + keys + index * (1 + self.width);
+        let kind = *self.bytes.get(at).ok_or(TRUNCATED)?;
+        let inlined = match kind {
             LITERAL | INT16 | UINT16 => true,
-            INT32 | UINT32 => self.large,
+            INT32 | UINT32 => self.width == 4,
             _ => false,
+        };
+        if inlined {
+            return Ok((kind, cut(self.bytes, at + 1, self.width)?));
         }
+        let offset = number(self.bytes, at + 1, self.width)?;
+        Ok((kind, self.bytes.get(offset..).ok_or(TRUNCATED)?))
     }
 }
 
@@ -107,17 +153,15 @@ fn variable_length(bytes: &[u8]) -> Result<(usize, &[u8])> {
 impl Writer<'_> {
     #[inline]
     fn pay(&mut self, amount: usize) -> Result<()> {
-        self.budget = self.budget.checked_sub(amount).ok_or("a JSON document whose values overlap")?;
+        self.budget = self.budget.checked_sub(amount).ok_or(OVERLAP)?;
         Ok(())
     }
 
-    fn value(&mut self, kind: u8, bytes: &[u8], depth: u32) -> Result<()> {
+    /// A value of a type, from its bytes.
+    pub(super) fn value(&mut self, kind: u8, bytes: &[u8], depth: u32) -> Result<()> {
         self.pay(1)?;
         match kind {
-            SMALL_OBJECT => self.object(bytes, Form { large: false }, depth),
-            LARGE_OBJECT => self.object(bytes, Form { large: true }, depth),
-            SMALL_ARRAY => self.array(bytes, Form { large: false }, depth),
-            LARGE_ARRAY => self.array(bytes, Form { large: true }, depth),
+            SMALL_OBJECT | LARGE_OBJECT | SMALL_ARRAY | LARGE_ARRAY => self.container(kind, bytes, depth),
             LITERAL => {
                 self.out.extend_from_slice(match bytes.first() {
                     Some(0) => b"null",
@@ -152,66 +196,36 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// A string; also the key of an object.
     #[inline]
-    fn string(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn string(&mut self, bytes: &[u8]) -> Result<()> {
         self.pay(bytes.len())?;
         if text::json_utf8(bytes, self.out) { Ok(()) } else { Err("a JSON string that is not UTF-8") }
     }
 
-    /// Checks a container's head; returns its count of elements and its bytes.
-    fn open<'b>(&self, bytes: &'b [u8], form: Form, depth: u32) -> Result<(usize, &'b [u8])> {
-        if depth >= MAX_DEPTH {
-            return Err("a JSON document nested too deeply");
+    /// A comma between elements.
+    pub(super) fn comma(&mut self, index: usize) {
+        if index > 0 {
+            self.out.push(b',');
         }
-        let width = form.width();
-        let count = number(bytes, 0, width)?;
-        let size = number(bytes, width, width)?;
-        Ok((count, cut(bytes, 0, size)?))
     }
 
-    fn array(&mut self, bytes: &[u8], form: Form, depth: u32) -> Result<()> {
-        let (count, bytes) = self.open(bytes, form, depth)?;
-        let width = form.width();
-        self.out.push(b'[');
-        for index in 0..count {
-            if index > 0 {
-                self.out.push(b',');
+    /// An array or object.
+    fn container(&mut self, kind: u8, bytes: &[u8], depth: u32) -> Result<()> {
+        too_deep(depth)?;
+        let container = Container::open(kind, bytes)?;
+        self.out.push(if container.object { b'{' } else { b'[' });
+        for index in 0..container.count {
+            self.comma(index);
+            if container.object {
+                self.string(container.key(index)?)?;
+                self.out.push(b':');
             }
-            self.element(bytes, 2 * width + index * (1 + width), form, depth)?;
+            let (kind, bytes) = container.element(index)?;
+            self.value(kind, bytes, depth + 1)?;
         }
-        self.out.push(b']');
+        self.out.push(if container.object { b'}' } else { b']' });
         Ok(())
-    }
-
-    fn object(&mut self, bytes: &[u8], form: Form, depth: u32) -> Result<()> {
-        let (count, bytes) = self.open(bytes, form, depth)?;
-        let width = form.width();
-        let values = 2 * width + count * (width + 2);
-        self.out.push(b'{');
-        for index in 0..count {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            let entry = 2 * width + index * (width + 2);
-            let offset = number(bytes, entry, width)?;
-            let length = number(bytes, entry + width, 2)?;
-            self.string(cut(bytes, offset, length)?)?;
-            self.out.push(b':');
-            self.element(bytes, values + index * (1 + width), form, depth)?;
-        }
-        self.out.push(b'}');
-        Ok(())
-    }
-
-    /// The value that the entry at `at` holds or points at.
-    fn element(&mut self, container: &[u8], at: usize, form: Form, depth: u32) -> Result<()> {
-        let kind = *container.get(at).ok_or(TRUNCATED)?;
-        let width = form.width();
-        if form.inlines(kind) {
-            return self.value(kind, cut(container, at + 1, width)?, depth + 1);
-        }
-        let offset = number(container, at + 1, width)?;
-        self.value(kind, container.get(offset..).ok_or(TRUNCATED)?, depth + 1)
     }
 
     /// A value of an SQL type that JSON does not have.

@@ -11,6 +11,7 @@ pub(crate) mod decimal;
 mod fit;
 pub(crate) mod float;
 pub(crate) mod json;
+pub(crate) mod json_diff;
 mod metadata;
 mod numeric;
 pub mod plan;
@@ -22,6 +23,7 @@ pub mod value;
 
 pub use compile::{PlanError, has_full_names};
 pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
+pub use spatial::GeometryForm;
 pub use split::{count, for_each, split};
 pub use value::Value;
 
@@ -56,6 +58,12 @@ pub enum RowError {
     NoColumns {
         /// Bytes left.
         rest: usize,
+    },
+    /// Options of a partial update that this build does not know.
+    #[error("the row event has value options {options:#x}, of which only 1 (PARTIAL_JSON) is known")]
+    ValueOptions {
+        /// All bits.
+        options: u64,
     },
     /// A value whose bytes do not make sense.
     #[error("column {column}: {what}")]

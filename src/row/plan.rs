@@ -328,16 +328,34 @@ pub enum Cell {
         /// One past the last byte.
         end: u32,
     },
+    /// After images of PARTIAL_UPDATE_ROWS: bytes of what changes in the document that the column had before, to be read
+    /// with `json_diff`; none where it stays as it is.
+    JsonDiff {
+        /// First byte.
+        start: u32,
+        /// One past the last byte.
+        end: u32,
+    },
 }
 
 impl Cell {
-    /// The value's bytes in `rows`; `None` for NULL and for absent columns.
+    /// The bytes in `rows` of what changes in a JSON document; `None` for all other cells.
+    #[inline]
+    #[must_use]
+    pub fn diff_bytes(self, rows: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::JsonDiff { start, end } => Self::At { start, end }.bytes(rows),
+            _ => None,
+        }
+    }
+
+    /// The value's bytes in `rows`; `None` for NULL, for absent columns, and for changes inside a document.
     #[inline]
     #[must_use]
     pub fn bytes(self, rows: &[u8]) -> Option<&[u8]> {
         match self {
             Self::At { start, end } => rows.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?),
-            Self::Absent | Self::Null => None,
+            Self::Absent | Self::Null | Self::JsonDiff { .. } => None,
         }
     }
 }

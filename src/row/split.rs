@@ -8,11 +8,19 @@
 //! | NULL bitmap, (columns present + 7) / 8 bytes | value | value | ...
 //! ```
 //!
+//! The after images of PARTIAL_UPDATE_ROWS begin with what says which JSON columns hold a document, and which but the
+//! changes to the one before (WL#2955). The bitmap has a bit for each JSON column of the table, in the image or not:
+//!
+//! ```text
+//! | value_options, packed | if 1 is set in it: bitmap of JSON columns, (JSON columns + 7) / 8 bytes | NULL bitmap | ...
+//! ```
+//!
 //! What it does not do: look into values. Manual: "Rows_event" in the MySQL source documentation.
 
 use super::RowError;
-use super::plan::{Cell, Step, TablePlan};
+use super::plan::{Cell, ColumnKind, Step, TablePlan};
 use crate::binlog::event::{RowsEvent, RowsKind};
+use crate::wire;
 
 /// Cuts the row at `offset` of `event.rows` into `before` (updates and deletes) and `after` (inserts and updates); an
 /// image that the kind of event does not have is left empty. Returns where the next row starts.
@@ -39,7 +47,11 @@ pub fn split(
         RowsKind::Delete => image(plan, event.rows, offset, event.columns, before)?,
         RowsKind::Update => {
             let middle = image(plan, event.rows, offset, event.columns, before)?;
-            image(plan, event.rows, middle, event.columns_after, after)?
+            if event.partial {
+                partial_image(plan, event, middle, after)?
+            } else {
+                image(plan, event.rows, middle, event.columns_after, after)?
+            }
         }
     };
     if end == offset && offset < event.rows.len() {
@@ -85,6 +97,35 @@ pub fn count(
         Ok(())
     })?;
     Ok(count)
+}
+
+/// Cuts an after image of PARTIAL_UPDATE_ROWS.
+fn partial_image(
+    plan: &TablePlan,
+    event: &RowsEvent<'_>,
+    offset: usize,
+    cells: &mut Vec<Cell>,
+) -> Result<usize, RowError> {
+    const PARTIAL_JSON: u64 = 1;
+    let truncated = || RowError::Truncated { column: String::new() };
+    let rest = event.rows.get(offset..).ok_or_else(truncated)?;
+    let (rest, options) = wire::lenenc("value_options")(rest).map_err(|_| truncated())?;
+    if options & !PARTIAL_JSON != 0 {
+        return Err(RowError::ValueOptions { options });
+    }
+    let json = || plan.columns.iter().enumerate().filter(|(_, column)| matches!(column.kind, ColumnKind::Json { .. }));
+    let bitmap = if options & PARTIAL_JSON == 0 { 0 } else { json().count().div_ceil(8) };
+    let (partial, rest) = rest.split_at_checked(bitmap).ok_or_else(truncated)?;
+    let end = image(plan, event.rows, event.rows.len() - rest.len(), event.columns_after, cells)?;
+    for (bit, (column, _)) in json().enumerate() {
+        if let Some(cell) = cells.get_mut(column)
+            && let Cell::At { start, end } = *cell
+            && is_set(partial, bit)
+        {
+            *cell = Cell::JsonDiff { start, end };
+        }
+    }
+    Ok(end)
 }
 
 /// Cuts one image.

@@ -39,7 +39,7 @@ fn event<'a>(
     columns_after: &'a [u8],
     rows: &'a [u8],
 ) -> RowsEvent<'a> {
-    RowsEvent { kind, table_id: 7, flags: 1, extra: &[], width, columns, columns_after, rows }
+    RowsEvent { kind, table_id: 7, flags: 1, extra: &[], width, columns, columns_after, partial: false, rows }
 }
 
 fn int_def(name: &str, column_type: &str) -> ColumnDef {

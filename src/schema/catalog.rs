@@ -65,6 +65,12 @@ pub fn keys_query(database: &str, table: &str) -> String {
     )
 }
 
+/// The statement that asks for a database's default collation: one row of one column, or none.
+#[must_use]
+pub fn collation_query(database: &str) -> String {
+    format!("SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database))
+}
+
 /// One row of an answer, its columns as text.
 struct Row<'a, B>(&'a [Option<B>]);
 

@@ -5,15 +5,17 @@
 
 pub mod catalog;
 pub mod ddl;
+mod labels;
 pub mod tables;
 
 use std::sync::Arc;
 
-pub use catalog::{CatalogError, columns_query, keys_query};
+pub use catalog::{CatalogError, collation_query, columns_query, keys_query};
 pub use tables::Tables;
 
 /// A table as `information_schema` describes it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TableDef {
     /// Schema name.
     pub database: String,
@@ -41,7 +43,8 @@ pub struct TableDef {
 }
 
 /// What text columns are without saying so: of a table or of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TextDefault {
     /// `utf8mb4`, `latin1`, `binary`, ...; `utf8mb3` where the server says `utf8`.
     pub charset: String,
@@ -63,7 +66,8 @@ impl TextDefault {
 }
 
 /// One key of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct KeyDef {
     /// `INDEX_NAME`; `PRIMARY` for the primary key.
     pub name: String,
@@ -76,7 +80,8 @@ pub struct KeyDef {
 }
 
 /// One part of a [`KeyDef`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct KeyPart {
     /// Index into the table's columns; `None` for an expression.
     pub column: Option<usize>,
@@ -85,7 +90,8 @@ pub struct KeyPart {
 }
 
 /// One column of a [`TableDef`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ColumnDef {
     /// Name.
     pub name: String,
@@ -100,6 +106,7 @@ pub struct ColumnDef {
     /// `COLLATION_NAME`.
     pub collation: Option<String>,
     /// Labels of ENUM and SET in order, UTF-8.
+    #[serde(with = "labels")]
     pub labels: Option<Arc<[String]>>,
     /// May hold NULL.
     pub nullable: bool,

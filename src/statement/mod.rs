@@ -6,3 +6,9 @@ mod classify;
 mod tokens;
 
 pub use classify::{StatementKind, classify};
+
+/// The first words of a statement in capitals, at most so many; quoted names are no words.
+#[must_use]
+pub fn leading_words(statement: &[u8], most: usize) -> Vec<String> {
+    tokens::Words::new(statement).take(most).map(tokens::Word::in_capitals).collect()
+}

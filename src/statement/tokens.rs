@@ -20,6 +20,11 @@ impl Word<'_> {
         self.0.eq_ignore_ascii_case(keyword.as_bytes())
     }
 
+    /// Its text in capitals.
+    pub(super) fn in_capitals(self) -> String {
+        String::from_utf8_lossy(self.0).to_ascii_uppercase()
+    }
+
     /// Whether it is one of the keywords.
     pub(super) fn is_any(self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))

@@ -36,7 +36,8 @@ pub(super) fn short(seconds: u64) -> String {
 }
 
 /// RFC 3339.
-pub(super) fn rfc3339(seconds: u64) -> String {
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
     let Civil { year, month, day, hour, minute, second } = civil(seconds);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }

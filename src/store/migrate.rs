@@ -7,7 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One step a line of history.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE channel (
         name        TEXT PRIMARY KEY NOT NULL,
         created_ms  INTEGER NOT NULL
@@ -56,7 +57,33 @@ const STEPS: &[&str] = &["
         server_id     INTEGER NOT NULL CHECK (server_id BETWEEN 1 AND 4294967295),
         replica_uuid  TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- What is known of tables from a position on. Definitions are JSON; that of a database is its default
+    -- character set and collation.
+    CREATE TABLE schema_version (
+        channel        TEXT NOT NULL REFERENCES channel (name) ON DELETE CASCADE,
+        source         TEXT NOT NULL,
+        subject        TEXT NOT NULL CHECK (subject IN ('table', 'text', 'database', 'everything')),
+        database_name  TEXT NOT NULL,
+        table_name     TEXT NOT NULL,
+        file           TEXT NOT NULL,
+        pos            INTEGER NOT NULL CHECK (pos >= 0),
+        state          TEXT NOT NULL CHECK (state IN ('is', 'gone', 'unknown')),
+        definition     TEXT CHECK ((definition IS NOT NULL) = (state = 'is')),
+        origin         TEXT NOT NULL CHECK (origin IN ('catalog', 'ddl', 'import')),
+        PRIMARY KEY (channel, source, subject, database_name, table_name, file, pos)
+    ) STRICT, WITHOUT ROWID;
+
+    -- How the source treats names (lower_case_table_names).
+    CREATE TABLE schema_source (
+        channel           TEXT NOT NULL REFERENCES channel (name) ON DELETE CASCADE,
+        source            TEXT NOT NULL,
+        lower_case_names  INTEGER NOT NULL,
+        PRIMARY KEY (channel, source)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Takes the steps that the database has not taken yet, in one transaction.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {

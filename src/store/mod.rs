@@ -1,4 +1,4 @@
-//! What outlives a run: channel options, progress, identity and last errors, in one SQLite database.
+//! What outlives a run: channel options, progress, table definitions, identity and last errors, in one SQLite database.
 //!
 //! The only module that names `rusqlite`. The database is `replicate.db` in the data directory, readable by its
 //! owner alone, in WAL mode so that `status` reads while a channel writes. `synchronous=FULL` makes each commit
@@ -14,6 +14,7 @@ mod error;
 mod lock;
 mod migrate;
 mod progress;
+mod schema;
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -28,6 +29,7 @@ pub use datadir::{ChannelDir, DataDir, DataDirError, SocketPath};
 pub use error::StoreError;
 pub use lock::{ChannelLock, LockError};
 pub use progress::{Mark, MarkKind, Progress};
+pub use schema::{Keep, Origin, SchemaVersion, State, Subject};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "replicate.db";

@@ -12,7 +12,16 @@ pub(in crate::binlog) fn may_be_ignored(header: &EventHeader) -> bool {
     header.flags.has(EventFlags::IGNORABLE) && (unknown || header.event_type == EventType::MARIA_START_ENCRYPTION)
 }
 
-/// Whether a type that [`super::parse`] gives back as `Event::Other` may be passed over without loss.
+/// Whether an event is passed over unread because its writer says that it may be: one of unknown type with the
+/// ignorable flag, or IGNORABLE_EVENT.
+#[must_use]
+pub fn is_passed_over(header: &EventHeader) -> bool {
+    header.event_type == EventType::IGNORABLE
+        || header.flags.has(EventFlags::IGNORABLE) && header.event_type.name().is_none()
+}
+
+/// Whether events of a type may be passed over without loss, as far as the type says; an event of unknown type also may if
+/// its header says so. What is listed neither here nor handled by the applier stops the channel.
 #[must_use]
 pub fn carries_no_data(event_type: EventType) -> bool {
     matches!(
@@ -21,6 +30,8 @@ pub fn carries_no_data(event_type: EventType) -> bool {
         EventType::TRANSACTION_CONTEXT | EventType::VIEW_CHANGE
         // Written by no server since 3.23 and without meaning to any.
         | EventType::SLAVE
+        // By definition.
+        | EventType::IGNORABLE
     )
 }
 
@@ -31,17 +42,9 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
         EventType::INCIDENT => {
             "the source says that events may be missing from its log: copy the data again and start behind this event"
         }
-        EventType::TRANSACTION_PAYLOAD => "set binlog_transaction_compression=OFF at the source",
-        EventType::PARTIAL_UPDATE_ROWS => "set binlog_row_value_options='' at the source",
-        EventType::MARIA_QUERY_COMPRESSED
-        | EventType::MARIA_WRITE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_UPDATE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_DELETE_ROWS_COMPRESSED_V1
-        | EventType::MARIA_WRITE_ROWS_COMPRESSED
-        | EventType::MARIA_UPDATE_ROWS_COMPRESSED
-        | EventType::MARIA_DELETE_ROWS_COMPRESSED => "set log_bin_compress=OFF at the source",
         EventType::MARIA_START_ENCRYPTION => {
-            "the file is encrypted: read it through the server, or set encrypt_binlog=OFF at the source"
+            "only the server has the keys: read its log through a connection (it decrypts what it sends), or take a \
+             copy with mariadb-binlog --read-from-remote-server --raw"
         }
         EventType::XA_PREPARE => "XA transactions cannot be replayed; commit them in one phase at the source",
         EventType::LOAD
@@ -53,7 +56,8 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
         | EventType::BEGIN_LOAD_QUERY
         | EventType::EXECUTE_LOAD_QUERY => "LOAD DATA was logged as a statement: set binlog_format=ROW at the source",
         EventType::WRITE_ROWS_V0 | EventType::UPDATE_ROWS_V0 | EventType::DELETE_ROWS_V0 => {
-            "row events of MySQL 5.1 before its release; their row format is not in the log"
+            "row events of MySQL 5.1 before its release (5.1.15 and earlier): the log says neither which columns can \
+             be NULL nor how long their values are; a replica of MySQL 5.1 to 5.7 with the same tables can read them"
         }
         EventType::START_V3 => "the log was written by a server before MySQL 5.0",
         _ => "this build does not know the event; a newer one may",
@@ -75,5 +79,21 @@ mod tests {
         assert!(!carries_no_data(EventType::INCIDENT));
         assert!(!carries_no_data(EventType::TRANSACTION_PAYLOAD));
         assert!(carries_no_data(EventType::VIEW_CHANGE));
+    }
+
+    #[test]
+    fn every_type_that_stops_says_what_to_do() {
+        let unknown = stop_hint(EventType(99));
+        for event_type in [
+            EventType::INCIDENT,
+            EventType::START_V3,
+            EventType::WRITE_ROWS_V0,
+            EventType::BEGIN_LOAD_QUERY,
+            EventType::LOAD,
+            EventType::XA_PREPARE,
+            EventType::MARIA_START_ENCRYPTION,
+        ] {
+            assert_ne!(stop_hint(event_type), unknown, "{event_type}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! Manual: "Character Sets, Collations, Unicode"; `information_schema.COLLATIONS`.
 
 mod decode;
+mod differences;
 mod multi_byte;
 mod single_byte;
 

@@ -9,13 +9,15 @@ use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::row::charset::Charset;
 use crate::row::text::{base64, json_escaped, json_string};
-use crate::row::{self, Cell, ColumnPlan, RowError, TablePlan};
+use crate::row::{self, Cell, ColumnPlan, GeometryForm, RowError, TablePlan, json_diff};
 use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify};
 
 /// Writes JSON lines.
 #[derive(Debug, Default)]
 pub struct JsonRenderer {
+    /// How spatial values are shown.
+    geometry: GeometryForm,
     before: Vec<Cell>,
     after: Vec<Cell>,
     scratch: Vec<u8>,
@@ -109,6 +111,12 @@ impl Renderer for JsonRenderer {
 }
 
 impl JsonRenderer {
+    /// Shows spatial values in a form.
+    #[must_use]
+    pub fn new(geometry: GeometryForm) -> Self {
+        Self { geometry, ..Self::default() }
+    }
+
     fn render_rows(&mut self, context: &RowsContext<'_>, out: &mut Vec<u8>) -> Result<u64, RowError> {
         let RowsContext { plan, event, .. } = *context;
         if context.transaction.group_end == GroupEnd::Rollback {
@@ -158,7 +166,7 @@ impl JsonRenderer {
         out.extend_from_slice(if commit { br#","commit":true,"xoffset":"#.as_slice() } else { br#","xoffset":"# });
         out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         out.extend_from_slice(&self.middle);
-        let values = Values { plan, rows: event.rows };
+        let values = Values { plan, rows: event.rows, geometry: self.geometry };
         let Self { before, after, scratch, .. } = self;
         match event.kind {
             RowsKind::Write => values.key_and_data(after, &[], scratch, out)?,
@@ -231,6 +239,7 @@ fn write_session_text(bytes: &[u8], charset: Option<Charset>, out: &mut Vec<u8>)
 struct Values<'a> {
     plan: &'a TablePlan,
     rows: &'a [u8],
+    geometry: GeometryForm,
 }
 
 impl Values<'_> {
@@ -259,9 +268,16 @@ impl Values<'_> {
         let brace = out.len();
         for (index, column) in self.plan.columns.iter().enumerate() {
             let cell = pick(index);
-            if cell != Cell::Absent {
-                column.comma_key.write(out);
-                self.cell(column, cell, scratch, out)?;
+            if cell == Cell::Absent {
+                continue;
+            }
+            column.comma_key.write(out);
+            match cell.diff_bytes(self.rows) {
+                Some(diffs) => {
+                    let document = other.get(index).copied().unwrap_or(Cell::Absent);
+                    self.changed_document(column, document, diffs, out)?;
+                }
+                None => self.cell(column, cell, scratch, out)?,
             }
         }
         open_brace(brace, out);
@@ -292,13 +308,38 @@ impl Values<'_> {
 
     #[inline]
     fn same(&self, old: Cell, new: Cell) -> bool {
-        old.bytes(self.rows) == new.bytes(self.rows)
+        match new.diff_bytes(self.rows) {
+            Some(diffs) => diffs.is_empty(),
+            None => old.bytes(self.rows) == new.bytes(self.rows),
+        }
+    }
+
+    /// A document that is logged as changes to the one before; only the changes where that one is not logged.
+    #[cold]
+    fn changed_document(
+        &self,
+        column: &ColumnPlan,
+        old: Cell,
+        diffs: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RowError> {
+        let written = match old.bytes(self.rows) {
+            Some(document) => json_diff::apply(document, diffs, out),
+            None if old == Cell::Null => Err("changes to a JSON document that is NULL"),
+            None => {
+                out.extend_from_slice(br#"{"$json_diff":"#);
+                let written = json_diff::write_operations(diffs, out);
+                out.push(b'}');
+                written
+            }
+        };
+        written.map_err(|what| column.wrong(what))
     }
 
     #[inline]
     fn cell(&self, column: &ColumnPlan, cell: Cell, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), RowError> {
         match cell.bytes(self.rows) {
-            Some(bytes) => value::write(column, bytes, scratch, out),
+            Some(bytes) => value::write(column, bytes, self.geometry, scratch, out),
             None => {
                 out.extend_from_slice(b"null");
                 Ok(())

@@ -53,7 +53,7 @@ fn render(plan: &TablePlan, event: RowsEvent<'_>, group_end: GroupEnd) -> Result
 }
 
 fn event<'a>(kind: RowsKind, columns: &'a [u8], columns_after: &'a [u8], rows: &'a [u8]) -> RowsEvent<'a> {
-    RowsEvent { kind, table_id: 9, flags: 1, extra: &[], width: 2, columns, columns_after, rows }
+    RowsEvent { kind, table_id: 9, flags: 1, extra: &[], width: 2, columns, columns_after, partial: false, rows }
 }
 
 const PLACE: &str =
@@ -141,6 +141,7 @@ fn statement(text: &[u8]) -> Result<String, RenderError> {
         exec_time: 0,
         error_code: 0,
         database: b"shop",
+        status_vars: &[],
         session: SessionContext { charset: Some((8, 8, 8)), ..SessionContext::default() },
         statement: text,
     };

@@ -69,6 +69,11 @@ impl Statement {
         }
     }
 
+    /// The text as it was logged, without the clause that makes CREATE TABLE part of a transaction.
+    pub(super) fn logged<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        text.get(..self.length).unwrap_or(text)
+    }
+
     /// The text as it is to be replayed.
     pub(super) fn text<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.event_state {
@@ -77,7 +82,7 @@ impl Statement {
                 let after = text.get(state.end..).unwrap_or_default();
                 Cow::Owned([before, events::DISABLED, after].concat())
             }
-            None => Cow::Borrowed(text.get(..self.length).unwrap_or(text)),
+            None => Cow::Borrowed(self.logged(text)),
         }
     }
 }

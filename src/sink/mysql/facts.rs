@@ -7,7 +7,7 @@ use crate::row::charset::Charset;
 
 /// Which family of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavor {
+pub(in crate::sink) enum Flavor {
     /// MySQL.
     MySql,
     /// MariaDB.
@@ -16,30 +16,33 @@ pub(super) enum Flavor {
 
 /// A collation as the target lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CollationName {
+pub(in crate::sink) struct CollationName {
     /// `COLLATION_NAME`.
-    pub(super) name: String,
+    pub(in crate::sink) name: String,
     /// `CHARACTER_SET_NAME`.
-    pub(super) charset: String,
+    pub(in crate::sink) charset: String,
 }
 
 /// What renderers must know of the target.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(in crate::sink) struct Facts {
     /// MySQL or MariaDB.
-    pub(super) flavor: Flavor,
+    pub(in crate::sink) flavor: Flavor,
     /// `max_allowed_packet`: no statement may be longer.
-    pub(super) max_packet: usize,
+    pub(in crate::sink) max_packet: usize,
     /// Collations by number.
-    pub(super) collations: HashMap<u16, CollationName>,
+    pub(in crate::sink) collations: HashMap<u16, CollationName>,
     /// Session variables that some servers have and others not, with this session's value.
-    pub(super) variables: HashMap<String, String>,
-    /// The database of the checkpoint table, which is also the neutral default database.
-    pub(super) checkpoint_database: String,
+    pub(in crate::sink) variables: HashMap<String, String>,
+    /// The database of the checkpoint table, which is also the neutral default database; empty without one.
+    pub(in crate::sink) checkpoint_database: String,
+    /// Collations are told by the numbers of the log: it is not a connection that is written for, but a server that
+    /// numbers them as the source does.
+    pub(in crate::sink) by_number: bool,
 }
 
 /// Variables that are asked for because not every server has them.
-pub(super) const OPTIONAL_VARIABLES: &[&str] = &[
+pub(in crate::sink) const OPTIONAL_VARIABLES: &[&str] = &[
     "default_collation_for_utf8mb4",
     "default_table_encryption",
     "explicit_defaults_for_timestamp",
@@ -57,7 +60,7 @@ const MARIADB_MODES: u64 = 0x10 | 0x3_ff00 | 0x1000_0000 | (1 << 32) | (1 << 33)
 
 impl Facts {
     /// The bits of a source's `sql_mode` that this target knows with the same meaning.
-    pub(super) fn sql_mode(&self, mode: u64, gtid: Option<&Gtid>) -> u64 {
+    pub(in crate::sink) fn sql_mode(&self, mode: u64, gtid: Option<&Gtid>) -> u64 {
         let source = match gtid {
             Some(Gtid::MySql { .. }) => Flavor::MySql,
             Some(Gtid::MariaDb { .. }) => Flavor::MariaDb,
@@ -72,7 +75,7 @@ impl Facts {
     }
 
     /// The name of a collation number at this target: its own, else one of the same character set.
-    pub(super) fn collation(&self, id: u16) -> Option<&CollationName> {
+    pub(in crate::sink) fn collation(&self, id: u16) -> Option<&CollationName> {
         if let Some(found) = self.collations.get(&id) {
             return Some(found);
         }
@@ -101,6 +104,7 @@ pub(super) mod tests {
             ]),
             variables: HashMap::from([("sql_require_primary_key".to_owned(), "0".to_owned())]),
             checkpoint_database: "replicate".to_owned(),
+            by_number: false,
         }
     }
 

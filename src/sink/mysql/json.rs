@@ -167,6 +167,18 @@ pub(super) fn expression(out: &mut Vec<u8>, document: &[u8]) -> Result<(), Rende
     Ok(())
 }
 
+/// Appends an argument of a function that changes documents, or of JSON_ARRAY, whose value there is the document.
+pub(super) fn argument(out: &mut Vec<u8>, document: &[u8]) -> Result<(), RenderError> {
+    let mut json = Vec::new();
+    write_json(document, &mut json).map_err(|_| malformed())?;
+    let node = Node::document(document)?;
+    if plain(node)? {
+        cast(out, &json);
+        return Ok(());
+    }
+    build(out, node)
+}
+
 /// Appends the document's text as a literal.
 pub(super) fn text(out: &mut Vec<u8>, document: &[u8]) -> Result<(), RenderError> {
     let mut json = Vec::new();

@@ -131,7 +131,7 @@ fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends `x'..'`.
-pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::sink) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len().saturating_mul(2));
     out.extend_from_slice(b"x'");
@@ -144,7 +144,7 @@ pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends a quoted identifier.
-pub(super) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
+pub(in crate::sink) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
     out.push(b'`');
     for byte in name {
         if *byte == b'`' {

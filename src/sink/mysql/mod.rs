@@ -22,6 +22,7 @@
 //! recognition of DDL statements after a crash sharper.
 
 mod apply;
+mod assumed;
 mod catalog;
 mod checkpoint;
 mod config;
@@ -29,14 +30,17 @@ mod connection;
 mod ddl;
 mod error;
 mod events;
-mod facts;
+pub(super) mod facts;
 mod fingerprint;
 mod json;
-mod literal;
+mod json_diff;
+pub(super) mod literal;
+pub(super) mod offline;
 mod open;
-mod output;
-mod render;
-mod statement;
+pub(super) mod output;
+pub(super) mod render;
+mod reverse;
+pub(super) mod statement;
 mod table;
 
 use std::sync::{Arc, RwLock};

@@ -138,6 +138,7 @@ fn learn(connection: &mut Connection, config: &MysqlSinkConfig) -> Result<Facts,
         collations,
         variables: variables(connection)?,
         checkpoint_database: config.checkpoint_database.clone(),
+        by_number: false,
     })
 }
 

@@ -5,18 +5,23 @@
 //! by a unique key without NULLs, else by the whole image. It knows the target only by its [`Facts`] and the table's
 //! definition, and sends nothing.
 
+use std::borrow::Cow;
 use std::sync::{Arc, RwLock};
 
+use super::assumed;
 use super::ddl;
 use super::facts::Facts;
 use super::literal;
+use super::offline::Offline;
 use super::output::{Ddl, MarkKind, RowsMark, Statements, Verb};
+use super::reverse;
 use super::statement;
 use super::table::Target;
-use crate::binlog::event::{RowsEvent, RowsKind};
+use crate::binlog::event::{ExecuteLoadQueryEvent, LoadDuplicates, RowsEvent, RowsKind};
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::row::{Cell, split};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext};
+use crate::statement::{StatementKind, classify};
 
 /// No statement that holds several rows grows past this many bytes.
 const MERGE_BYTES: usize = 1 << 20;
@@ -34,6 +39,8 @@ pub(super) type SharedFacts = Arc<RwLock<Option<Arc<Facts>>>>;
 #[derive(Debug)]
 pub struct MysqlRenderer {
     shared: SharedFacts,
+    /// Nobody is connected: it is text that is written.
+    offline: Option<Offline>,
     facts: Option<Arc<Facts>>,
     before: Vec<Cell>,
     after: Vec<Cell>,
@@ -45,7 +52,20 @@ pub struct MysqlRenderer {
 
 impl MysqlRenderer {
     pub(super) fn new(shared: SharedFacts) -> Self {
-        Self { shared, facts: None, before: Vec::new(), after: Vec::new(), prefix: Vec::new(), row: Vec::new() }
+        Self {
+            shared,
+            offline: None,
+            facts: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            prefix: Vec::new(),
+            row: Vec::new(),
+        }
+    }
+
+    /// Renders for whoever executes the text later, with what the log alone says about tables that nobody describes.
+    pub(in crate::sink) fn offline(offline: Offline) -> Self {
+        Self { offline: Some(offline), ..Self::new(SharedFacts::default()) }
     }
 
     fn facts(&self) -> Result<Arc<Facts>, RenderError> {
@@ -61,7 +81,10 @@ impl Renderer for MysqlRenderer {
     type Output = Statements;
 
     fn begin(&mut self, meta: &TransactionMeta, continued: bool, out: &mut Statements) -> Result<(), RenderError> {
-        self.facts = self.shared.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        self.facts = match &self.offline {
+            Some(offline) => Some(offline.facts(meta)),
+            None => self.shared.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+        };
         let transaction = out.transactions.len();
         out.transactions.push(meta.clone());
         out.mark(MarkKind::Begin { transaction, continued });
@@ -70,14 +93,27 @@ impl Renderer for MysqlRenderer {
 
     fn rows(&mut self, context: &RowsContext<'_>, out: &mut Statements) -> Result<u64, RenderError> {
         let facts = self.facts()?;
-        let target = Target::of(context.plan, &facts)?;
+        let assumed;
+        let target = match (&self.offline, context.plan.def.as_deref()) {
+            (None, _) => Target::of(context.plan, &facts)?,
+            (Some(_), Some(def)) => Target::with(context.plan, def, &facts)?,
+            (Some(_), None) => {
+                assumed = assumed::definition(context.plan);
+                Target { named: context.plan.named, ..Target::with(context.plan, &assumed, &facts)? }
+            }
+        };
+        let reversed = self.offline.as_ref().is_some_and(|offline| offline.reverse);
         let event = context.event;
         let mut offset = 0;
         let mut count = 0;
         loop {
             offset = split(context.plan, event, offset, &mut self.before, &mut self.after)
                 .map_err(|error| refused(error.to_string()))?;
-            match event.kind {
+            let kind = match reversed {
+                true => reverse::row(event.kind, &mut self.before, &mut self.after, &target)?,
+                false => event.kind,
+            };
+            match kind {
                 RowsKind::Write => self.insert(&target, event, out)?,
                 RowsKind::Update => self.update(&target, event, out)?,
                 RowsKind::Delete => self.delete(&target, event, out)?,
@@ -93,6 +129,12 @@ impl Renderer for MysqlRenderer {
         let facts = self.facts()?;
         let query = context.query;
         let read = ddl::Statement::read(query.statement);
+        if read.xa && self.offline.is_some() {
+            let open = matches!(classify(query.statement), StatementKind::XaStart | StatementKind::XaEnd);
+            out.bytes.extend_from_slice(query.statement);
+            out.mark(MarkKind::Xa { open });
+            return Ok(());
+        }
         if read.xa {
             return Err(RenderError {
                 what: "the source logged an XA transaction, which this sink does not replay".to_owned(),
@@ -103,9 +145,17 @@ impl Renderer for MysqlRenderer {
         let database = Some(query.database)
             .filter(|name| !name.is_empty() && read.database.as_deref() != Some(*name))
             .unwrap_or(facts.checkpoint_database.as_bytes());
-        let mut choose = b"USE ".to_vec();
-        literal::identifier(&mut choose, database);
-        let text = &*read.text(query.statement);
+        let mut choose = Vec::new();
+        if !database.is_empty() {
+            choose.extend_from_slice(b"USE ");
+            literal::identifier(&mut choose, database);
+        }
+        let text = match &self.offline {
+            // What the log says is all that is wanted, scheduled events included.
+            Some(_) => Cow::Borrowed(read.logged(query.statement)),
+            None => read.text(query.statement),
+        };
+        let text = &*text;
         if text.len().saturating_add(PACKET_RESERVE) > facts.max_packet {
             return Err(too_large(text.len(), facts.max_packet));
         }
@@ -153,13 +203,49 @@ impl Renderer for MysqlRenderer {
 }
 
 impl MysqlRenderer {
+    /// LOAD DATA of a file whose blocks were handed on before, in the session it had.
+    pub(in crate::sink) fn load(
+        &mut self,
+        context: &EventContext<'_>,
+        load: &ExecuteLoadQueryEvent<'_>,
+        out: &mut Statements,
+    ) -> Result<(), RenderError> {
+        let facts = self.facts()?;
+        let query = &load.query;
+        let EventContext { transaction, inputs, timestamp, server_id, .. } = *context;
+        let statement = StatementContext { transaction, query, inputs, timestamp, server_id };
+        let (session, restore) = statement::session(&statement, &facts)?;
+        if !query.database.is_empty() {
+            out.bytes.extend_from_slice(b"USE ");
+            literal::identifier(&mut out.bytes, query.database);
+            out.mark(MarkKind::Session);
+        }
+        out.bytes.extend_from_slice(&session);
+        out.mark(MarkKind::Session);
+        let place = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let (start, end) = (place(load.fn_pos_start), place(load.fn_pos_end));
+        let parts = query.statement.get(..start).zip(query.statement.get(end..));
+        let (head, tail) = parts.ok_or_else(|| refused("LOAD DATA without a place for the file's name"))?;
+        out.bytes.extend_from_slice(head);
+        let words: &[u8] = match load.duplicates {
+            LoadDuplicates::Replace => b" REPLACE INTO",
+            LoadDuplicates::Error | LoadDuplicates::Ignore => b" INTO",
+        };
+        out.bytes.extend_from_slice(words);
+        out.bytes.extend_from_slice(tail);
+        out.mark(MarkKind::Load { id: load.file_id, at: start, expected_error: query.error_code });
+        out.bytes.extend_from_slice(&restore);
+        out.mark(MarkKind::Session);
+        Ok(())
+    }
+
     fn insert(&mut self, target: &Target<'_>, event: &RowsEvent<'_>, out: &mut Statements) -> Result<(), RenderError> {
-        let Self { after, prefix, row, .. } = self;
+        let Self { offline, after, prefix, row, .. } = self;
         prefix.clear();
         row.clear();
         prefix.extend_from_slice(b"INSERT INTO ");
         prefix.extend_from_slice(&target.name);
-        prefix.extend_from_slice(b" (");
+        prefix.extend_from_slice(if target.named { b" (" } else { b"" });
         row.push(b'(');
         let mut warnings = 0;
         let mut first = true;
@@ -170,42 +256,63 @@ impl MysqlRenderer {
             if matches!(cell, Cell::Absent) {
                 // A MINIMAL image leaves the column to its default, which it may have to invent.
                 warnings += u64::from(!column.def.nullable);
-                continue;
+                if target.named {
+                    continue;
+                }
             }
             if !first {
-                prefix.push(b',');
+                if target.named {
+                    prefix.push(b',');
+                }
                 row.push(b',');
             }
             first = false;
-            prefix.extend_from_slice(&column.name);
+            if !target.named && matches!(cell, Cell::Absent) {
+                row.extend_from_slice(b"DEFAULT");
+                continue;
+            }
+            if target.named {
+                prefix.extend_from_slice(&column.name);
+            }
             warnings += target.value(row, column, *cell, event.rows)?;
         }
-        prefix.extend_from_slice(b") VALUES ");
+        prefix.extend_from_slice(if target.named { b") VALUES " } else { b" VALUES " });
         row.push(b')');
         let flags = flags(event);
         let alone = target.deprecated;
-        let mark = RowsMark { verb: Verb::Insert, table: 0, rows: 1, warnings, flags, alone, open: true };
+        // Reversed rows are put together in their own order.
+        let open = offline.as_ref().is_none_or(|offline| !offline.reverse);
+        let (head, changes) = (prefix.len(), true);
+        let mark = RowsMark { verb: Verb::Insert, table: 0, rows: 1, warnings, flags, alone, open, head, changes };
         let joint = Joint { before: b",", after: b"", most: INSERT_ROWS };
         push_row(out, target, prefix, row, mark, "", &joint)
     }
 
     fn update(&mut self, target: &Target<'_>, event: &RowsEvent<'_>, out: &mut Statements) -> Result<(), RenderError> {
-        let Self { before, after, prefix, row, .. } = self;
+        assumed::must_be_named(target)?;
+        let Self { offline, before, after, prefix, row, .. } = self;
         prefix.clear();
         row.clear();
         prefix.extend_from_slice(b"UPDATE ");
         prefix.extend_from_slice(&target.name);
         prefix.extend_from_slice(b" SET ");
-        let mut warnings = 0;
+        let (mut warnings, mut changes) = (0, false);
         for ((column, old), new) in target.columns.iter().zip(before.iter()).zip(after.iter()) {
             if column.def.generated {
                 continue;
             }
-            if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
+            if let Some(diffs) = new.diff_bytes(event.rows) {
+                if !diffs.is_empty() {
+                    comma(row);
+                    target.change_document(row, column, *old, diffs, event.rows)?;
+                    changes = true;
+                }
+            } else if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
                 comma(row);
                 row.extend_from_slice(&column.name);
                 row.push(b'=');
                 warnings += target.value(row, column, *new, event.rows)?;
+                changes = true;
             } else if matches!(column.def.data_type.as_str(), "timestamp" | "datetime") {
                 // Keeps ON UPDATE CURRENT_TIMESTAMP from changing what the source did not change.
                 comma(row);
@@ -213,34 +320,48 @@ impl MysqlRenderer {
             }
         }
         let key = target.key(before);
+        if !changes && offline.as_ref().is_some_and(|offline| offline.reverse) {
+            return Ok(());
+        }
         if row.is_empty() {
             let any = key.and_then(|key| key.first()).and_then(|at| target.columns.get(*at));
             let any = any.or_else(|| target.columns.iter().find(|column| !column.def.generated));
             any.ok_or_else(|| refused(format!("{} has no column that can be written", target.display)))?.to_itself(row);
         }
         row.extend_from_slice(b" WHERE ");
-        target.find(row, key, before, event.rows)?;
+        let whole = offline.as_ref().is_some_and(|offline| offline.whole_image);
+        target.find(row, key, before, event.rows, whole)?;
+        if event.partial {
+            target.documents_fit(row, after, event.rows)?;
+            if whole || key.is_none() {
+                // Reversed, the changed document is that before with the changes.
+                target.documents_are(row, before, after, event.rows)?;
+            }
+        }
         if key.is_none() {
             row.extend_from_slice(b" LIMIT 1");
         }
         let flags = flags(event);
         let alone = target.deprecated || key.is_none();
-        let mark = RowsMark { verb: Verb::Update, table: 0, rows: 1, warnings, flags, alone, open: false };
+        let (open, head) = (false, prefix.len());
+        let mark = RowsMark { verb: Verb::Update, table: 0, rows: 1, warnings, flags, alone, open, head, changes };
         let names = target.key_names(key);
         push_row(out, target, prefix, row, mark, &names, &Joint { before: b"", after: b"", most: 1 })
     }
 
     fn delete(&mut self, target: &Target<'_>, event: &RowsEvent<'_>, out: &mut Statements) -> Result<(), RenderError> {
-        let Self { before, prefix, row, .. } = self;
+        assumed::must_be_named(target)?;
+        let Self { offline, before, prefix, row, .. } = self;
+        let whole = offline.as_ref().is_some_and(|offline| offline.whole_image);
         prefix.clear();
         row.clear();
         prefix.extend_from_slice(b"DELETE FROM ");
         prefix.extend_from_slice(&target.name);
         prefix.extend_from_slice(b" WHERE ");
         let key = target.key(before);
-        let open = key.is_some() && !target.cascades;
+        let open = key.is_some() && !target.cascades && offline.is_none();
         let single = match key {
-            Some([at]) => target.columns.get(*at).zip(before.get(*at)),
+            Some([at]) if !whole => target.columns.get(*at).zip(before.get(*at)),
             _ => None,
         };
         let joint = if let Some((column, cell)) = single {
@@ -251,7 +372,7 @@ impl MysqlRenderer {
             Joint { before: b",", after: b")", most: DELETE_ROWS }
         } else {
             row.push(b'(');
-            target.find(row, key, before, event.rows)?;
+            target.find(row, key, before, event.rows, whole)?;
             row.push(b')');
             if key.is_none() {
                 row.extend_from_slice(b" LIMIT 1");
@@ -260,7 +381,8 @@ impl MysqlRenderer {
         };
         let flags = flags(event);
         let alone = target.deprecated || key.is_none();
-        let mark = RowsMark { verb: Verb::Delete, table: 0, rows: 1, warnings: 0, flags, alone, open };
+        let (head, changes, warnings) = (prefix.len(), true, 0);
+        let mark = RowsMark { verb: Verb::Delete, table: 0, rows: 1, warnings, flags, alone, open, head, changes };
         let names = target.key_names(key);
         push_row(out, target, prefix, row, mark, &names, &joint)
     }

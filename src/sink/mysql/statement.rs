@@ -23,7 +23,7 @@ const NO_FOREIGN_KEY_CHECKS: u32 = 1 << 26;
 const RELAXED_UNIQUE_CHECKS: u32 = 1 << 27;
 
 /// The session for row changes and for the sink's own statements.
-pub(super) fn row_session() -> Vec<u8> {
+pub(in crate::sink) fn row_session() -> Vec<u8> {
     format!(
         "SET NAMES binary, sql_mode = '{ROW_MODES},STRICT_ALL_TABLES', time_zone = '+00:00', foreign_key_checks = 1, \
          unique_checks = 1, sql_auto_is_null = 0, timestamp = DEFAULT"
@@ -32,12 +32,12 @@ pub(super) fn row_session() -> Vec<u8> {
 }
 
 /// `sql_mode` for rows that hold values which strict mode refuses although they can be stored as they are.
-pub(super) fn lenient_mode() -> Vec<u8> {
+pub(in crate::sink) fn lenient_mode() -> Vec<u8> {
     format!("SET sql_mode = '{ROW_MODES}'").into_bytes()
 }
 
 /// The way back from [`lenient_mode`].
-pub(super) fn strict_mode() -> Vec<u8> {
+pub(in crate::sink) fn strict_mode() -> Vec<u8> {
     format!("SET sql_mode = '{ROW_MODES},STRICT_ALL_TABLES'").into_bytes()
 }
 
@@ -90,6 +90,11 @@ pub(super) fn session(context: &StatementContext<'_>, facts: &Facts) -> Result<(
     inputs(&mut set, context, facts)?;
     let mut restore = row_session();
     for (name, wanted) in wanted_variables(context, facts) {
+        if facts.by_number {
+            set.quoted_or_number(name, &wanted);
+            restore.extend_from_slice(format!(", {name} = DEFAULT").as_bytes());
+            continue;
+        }
         let Some(usual) = facts.variables.get(name) else { continue };
         if *usual != wanted {
             set.quoted_or_number(name, &wanted);
@@ -124,6 +129,19 @@ fn moment(set: &mut Assignments, context: &StatementContext<'_>) {
 
 fn charsets(set: &mut Assignments, context: &StatementContext<'_>, facts: &Facts) -> Result<(), RenderError> {
     let session = &context.query.session;
+    if facts.by_number {
+        for (name, id) in [
+            ("character_set_client", session.charset.map(|charset| charset.0)),
+            ("collation_connection", session.charset.map(|charset| charset.1)),
+            ("collation_server", session.charset.map(|charset| charset.2)),
+            ("collation_database", session.charset_database),
+        ] {
+            if let Some(id) = id {
+                set.number(name, id.into());
+            }
+        }
+        return Ok(());
+    }
     let collation = |id: u16| {
         facts.collation(id).ok_or_else(|| RenderError {
             what: format!("the statement's session has collation {id}, which the target does not know"),
@@ -207,7 +225,10 @@ fn wanted_variables(context: &StatementContext<'_>, facts: &Facts) -> Vec<(&'sta
     switch("explicit_defaults_for_timestamp", session.explicit_defaults_for_timestamp);
     switch("sql_require_primary_key", session.sql_require_primary_key);
     switch("default_table_encryption", session.default_table_encryption);
-    if let Some(collation) = session.default_collation_for_utf8mb4.and_then(|id| facts.collations.get(&id)) {
+    if facts.by_number {
+        wanted
+            .extend(session.default_collation_for_utf8mb4.map(|id| ("default_collation_for_utf8mb4", id.to_string())));
+    } else if let Some(collation) = session.default_collation_for_utf8mb4.and_then(|id| facts.collations.get(&id)) {
         wanted.push(("default_collation_for_utf8mb4", collation.name.clone()));
     }
     wanted
@@ -238,6 +259,7 @@ mod tests {
             exec_time: 0,
             error_code: 0,
             database: b"d",
+            status_vars: &[],
             session: session_,
             statement: b"CREATE TABLE t (a INT)",
         };

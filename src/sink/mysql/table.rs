@@ -1,6 +1,7 @@
 //! A target table as rows are written to it: quoted names, character sets, and how a row is found.
 
-use super::facts::Facts;
+use super::facts::{Facts, Flavor};
+use super::json_diff;
 use super::literal::{self, Form};
 use super::render::{bytes_of, refused};
 use crate::row::charset::Charset;
@@ -41,7 +42,9 @@ pub(super) struct Target<'a> {
     pub(super) deprecated: bool,
     /// Deleting one row may delete others of the same table.
     pub(super) cascades: bool,
-    def: &'a TableDef,
+    /// Its columns' names are known.
+    pub(super) named: bool,
+    pub(super) def: &'a TableDef,
 }
 
 impl<'a> Target<'a> {
@@ -52,6 +55,12 @@ impl<'a> Target<'a> {
             what: format!("{display} does not exist on the target"),
             hint: Some("the target's schema differs from the source's at this point: repair it and start again".into()),
         })?;
+        Self::with(plan, def, facts)
+    }
+
+    /// Puts a plan and any definition together, if they fit.
+    pub(super) fn with(plan: &'a TablePlan, def: &'a TableDef, facts: &'a Facts) -> Result<Self, RenderError> {
+        let display = format!("{}.{}", plan.database, plan.table);
         if def.columns.len() != plan.columns.len() {
             return Err(differs(format!(
                 "{display} has {} columns on the target and {} at the source",
@@ -97,7 +106,7 @@ impl<'a> Target<'a> {
         literal::identifier(&mut name, plan.table.as_bytes());
         let deprecated =
             columns.iter().any(|column| column.form.charset.is_some_and(|name| DEPRECATED.contains(&name)));
-        Ok(Self { name, display, columns, facts, deprecated, cascades: def.cascades, def })
+        Ok(Self { name, display, columns, facts, deprecated, cascades: def.cascades, named: true, def })
     }
 
     /// The key whose columns the image all has: primary, else unique without NULLs.
@@ -115,13 +124,15 @@ impl<'a> Target<'a> {
         names.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Appends a condition that matches the image's row: by key, else by every column that is there.
+    /// Appends a condition that matches the image's row: by key, else by every column that is there. With `whole` the
+    /// row must be as the image says also where there is a key.
     pub(super) fn find(
         &self,
         out: &mut Vec<u8>,
         key: Option<&[usize]>,
         image: &[Cell],
         rows: &[u8],
+        whole: bool,
     ) -> Result<(), RenderError> {
         let mut first = true;
         let mut and = |out: &mut Vec<u8>| {
@@ -138,16 +149,42 @@ impl<'a> Target<'a> {
                     self.value(out, column, *cell, rows)?;
                 }
             }
-            return Ok(());
+            if !whole {
+                return Ok(());
+            }
         }
-        for (column, cell) in self.columns.iter().zip(image) {
-            if !matches!(cell, Cell::Absent) && !column.def.generated {
+        let key = key.unwrap_or_default();
+        for (at, (column, cell)) in self.columns.iter().zip(image).enumerate() {
+            // A key says which row it is; in a text its collation may hide a difference.
+            let said = key.contains(&at) && column.def.charset.is_none();
+            if !matches!(cell, Cell::Absent | Cell::JsonDiff { .. }) && !column.def.generated && !said {
                 and(out);
                 self.same(out, column, *cell, rows)?;
             }
         }
         if first {
             return Err(refused(format!("the row image of {} has no column to find the row by", self.display)));
+        }
+        Ok(())
+    }
+
+    /// Appends, after ` AND `, that documents of which `image` has the changes only are those of `old` with the changes.
+    pub(super) fn documents_are(
+        &self,
+        out: &mut Vec<u8>,
+        image: &[Cell],
+        old: &[Cell],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        for ((column, cell), old) in self.columns.iter().zip(image).zip(old) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                let mut document = Vec::new();
+                self.value(&mut document, column, *old, rows)?;
+                out.extend_from_slice(b" AND ");
+                out.extend_from_slice(&column.name);
+                out.extend_from_slice(b"<=>");
+                json_diff::value(out, &document, diffs)?;
+            }
         }
         Ok(())
     }
@@ -201,6 +238,44 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
+    /// Appends an assignment that changes the column's document.
+    pub(super) fn change_document(
+        &self,
+        out: &mut Vec<u8>,
+        column: &TargetColumn<'_>,
+        old: Cell,
+        diffs: &[u8],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        out.extend_from_slice(&column.name);
+        out.push(b'=');
+        match self.facts.flavor {
+            Flavor::MySql => json_diff::value(out, &column.name, diffs),
+            Flavor::MariaDb => json_diff::text(out, old.bytes(rows), diffs),
+        }
+        .map_err(|error| self.in_column(column, error))
+    }
+
+    /// Appends, after ` AND `, conditions that the documents are such as the changes of an after image can be made to.
+    pub(super) fn documents_fit(&self, out: &mut Vec<u8>, after: &[Cell], rows: &[u8]) -> Result<(), RenderError> {
+        if self.facts.flavor == Flavor::MariaDb {
+            return Ok(());
+        }
+        for (column, cell) in self.columns.iter().zip(after) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                json_diff::conditions(out, &column.name, diffs).map_err(|error| self.in_column(column, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_column(&self, column: &TargetColumn<'_>, error: RenderError) -> RenderError {
+        RenderError {
+            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
+            hint: error.hint,
+        }
+    }
+
     /// Appends a cell's value. Returns how many warnings it raises although it is stored exactly.
     pub(super) fn value(
         &self,
@@ -215,10 +290,7 @@ impl<'a> Target<'a> {
         };
         let mut scratch = Vec::new();
         let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
-        literal::value(out, &value, column.form, self.facts).map_err(|error| RenderError {
-            what: format!("column {} of {}: {}", column.def.name, self.display, error.what),
-            hint: error.hint,
-        })?;
+        literal::value(out, &value, column.form, self.facts).map_err(|error| self.in_column(column, error))?;
         Ok(u64::from(matches!(value, Value::Enum(0))))
     }
 }

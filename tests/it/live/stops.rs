@@ -75,16 +75,6 @@ on_each_flavor! {
             ),
         }
     }
-
-    fn partial_json_stops_the_feed(flavor) {
-        if flavor == Flavor::MySql {
-            let bad = [
-                "SET SESSION binlog_row_value_options = PARTIAL_JSON",
-                "UPDATE d.t SET j = JSON_SET(j, '$.b', 'other text')",
-            ];
-            the_feed_stops(flavor, &[], &bad, &["artial", "binlog_row_value_options=''"]);
-        }
-    }
 }
 
 // --- a target that is not what the source was -----------------------------------------------------------------

@@ -11,12 +11,12 @@ use serde_json::Value;
 use super::harness::{Flavor, Replicate, Server, Session, compare_tables};
 use super::workload::{prepare, seed, under_load};
 
-const MYSQL: &str = include_str!("../../../fixtures/types/mysql-9.7.sql");
-const MARIADB: &str = include_str!("../../../fixtures/types/mariadb-10.11.sql");
+pub(super) const MYSQL: &str = include_str!("../../../fixtures/types/mysql-9.7.sql");
+pub(super) const MARIADB: &str = include_str!("../../../fixtures/types/mariadb-10.11.sql");
 
 /// Makes the tables in database `e`; for a target with the changes, and without the tables that keep their history or
 /// whose definition depends on a global variable.
-fn load(session: &mut Session, flavor: Flavor, target: bool) {
+pub(super) fn load(session: &mut Session, flavor: Flavor, target: bool) {
     let sql = if flavor == Flavor::MySql { MYSQL } else { MARIADB };
     let (tables, last) = sql.split_once("-- Changes.").expect("a part with changes");
     session.exec("CREATE DATABASE e; USE e");
@@ -33,7 +33,7 @@ fn load(session: &mut Session, flavor: Flavor, target: bool) {
 }
 
 /// Tables in `e` with the names of the columns that can be written and are seen.
-fn tables(session: &mut Session) -> BTreeMap<String, Vec<String>> {
+pub(super) fn tables(session: &mut Session) -> BTreeMap<String, Vec<String>> {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let rows = session.query(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'e' \
@@ -47,7 +47,7 @@ fn tables(session: &mut Session) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Changes and deletes rows of every table, and of a copy of it without a key.
-fn change_everything(session: &mut Session) {
+pub(super) fn change_everything(session: &mut Session) {
     for (table, columns) in tables(session) {
         let quoted = format!("`{}`", table.replace('`', "``"));
         let copy = format!("`nk_{}`", table.replace('`', "``"));
@@ -236,7 +236,7 @@ fn same(kind: &str, value: &Value, printed: Option<&str>, line: &str) -> bool {
 }
 
 /// JSON text without blanks outside of strings.
-fn compact(json: &str) -> String {
+pub(super) fn compact(json: &str) -> String {
     let (mut out, mut inside, mut escaped) = (String::new(), false, false);
     for c in json.chars() {
         if inside || c != ' ' {
