@@ -551,7 +551,10 @@ fn first_event(stream: &mut Stream, header: &EventHeader) -> Result<(), ChannelE
         });
     }
     let inside = header.event_type.is_row_event()
-        || matches!(header.event_type, EventType::TABLE_MAP | EventType::XID | EventType::ROWS_QUERY);
+        || matches!(
+            header.event_type,
+            EventType::TABLE_MAP | EventType::XID | EventType::ROWS_QUERY | EventType::TRANSACTION_PAYLOAD
+        );
     if inside && stream.format.binlog_version >= 4 && !is_before_5_6(&stream.format) {
         return Err(inside_transaction(&at.to_string(), &header.event_type.to_string()));
     }
