@@ -73,6 +73,28 @@ impl Default for Inflater {
     }
 }
 
+/// A plain or compressed event that holds a statement, for those who see few of them; `None` if it holds none.
+///
+/// # Errors
+/// When it is malformed, or does not unpack to what it claims.
+pub fn with_query<T>(
+    raw: &RawEvent<'_>,
+    fde: &FormatDescription,
+    read: impl FnOnce(&QueryEvent<'_>) -> T,
+) -> Result<Option<T>, EventError> {
+    let mut inflater;
+    let event = if raw.header.event_type.is_compressed() {
+        inflater = Inflater::default();
+        inflater.parse(raw, fde)?
+    } else {
+        event::parse(raw, fde)?
+    };
+    Ok(match event {
+        Event::Query(query) => Some(read(&query)),
+        _ => None,
+    })
+}
+
 impl Inflater {
     /// Parses a compressed event as the plain one it stands for.
     ///

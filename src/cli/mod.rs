@@ -14,6 +14,7 @@ mod option_args;
 mod password;
 mod reset;
 mod running;
+mod schema;
 mod signals;
 mod start;
 mod status;
@@ -79,6 +80,7 @@ enum Command {
     #[command(visible_aliases = ["reset-slave", "reset-replica"])]
     Reset(reset::Reset),
     Decode(decode::Decode),
+    Schema(schema::Schema),
 }
 
 /// Runs the program.
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.run(&cli.global),
         Command::Reset(command) => command.run(&cli.global),
         Command::Decode(command) => command.run(&cli.global),
+        Command::Schema(command) => command.run(&cli.global),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,7 +79,7 @@ async fn serve(prepared: Prepared, runtime: &Runtime) -> anyhow::Result<()> {
         until_caught_up,
     };
     tracing::info!(channel = channel.name, sink = %options.sink, pid = std::process::id(), "started");
-    let result = with_sink(config, &options.sink, sink_password, monitor, stopped, runtime.handle()).await;
+    let result = with_sink(config, &options, sink_password, monitor, stopped, runtime.handle()).await;
     drop(ended);
     if let Ok(Err(error)) = control.await {
         tracing::error!(error = %error, "the control socket failed");
@@ -100,17 +100,16 @@ async fn serve(prepared: Prepared, runtime: &Runtime) -> anyhow::Result<()> {
 /// REGISTER of sinks: what `--sink` names, as the code that does it.
 async fn with_sink(
     config: ChannelConfig,
-    target: &SinkTarget,
+    options: &ChannelOptions,
     password: Option<Secret>,
     monitor: Arc<Monitor>,
     stop: watch::Receiver<bool>,
     runtime: &Handle,
 ) -> Result<ExitReason, ChannelError> {
-    match target {
-        SinkTarget::Stdout => channel::run(config, JsonSink::stdout().until(stop.clone()), monitor, stop).await,
-        SinkTarget::File(path) => {
-            channel::run(config, JsonSink::file(path.clone()).until(stop.clone()), monitor, stop).await
-        }
+    let feed = |sink: JsonSink| sink.geometry(options.geometry).until(stop.clone());
+    match &options.sink {
+        SinkTarget::Stdout => channel::run(config, feed(JsonSink::stdout()), monitor, stop).await,
+        SinkTarget::File(path) => channel::run(config, feed(JsonSink::file(path.clone())), monitor, stop).await,
         SinkTarget::Null => channel::run(config, NullSink, monitor, stop).await,
         SinkTarget::Mysql(url) => {
             let target = MysqlSinkConfig::from_url(url, password.unwrap_or_default(), &config.name)

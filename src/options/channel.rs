@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Kind, NamedOptions, OptionError, SinkTarget, key, kind, row};
 use crate::position::{FIRST_EVENT, LogPosition};
+use crate::row::GeometryForm;
 use crate::secret::Secret;
 
 /// How the connection to the source is protected. MySQL's `--ssl-mode`.
@@ -82,6 +83,8 @@ pub struct ChannelOptions {
     pub sink: SinkTarget,
     /// File that holds the sink's password.
     pub sink_password_file: Option<PathBuf>,
+    /// How the JSON feed shows spatial values.
+    pub geometry: GeometryForm,
     /// Size in bytes at which a relay log file ends.
     pub max_relay_log_size: u64,
     /// Events between two synchronisations of the relay log; 0 is never.
@@ -184,6 +187,7 @@ impl ChannelOptions {
             heartbeat_period: read.seconds(key::HEARTBEAT_PERIOD)?,
             sink: SinkTarget::parse(sink).map_err(|why| OptionError::value(key::SINK, sink, why))?,
             sink_password_file: read.path(key::SINK_PASSWORD_FILE),
+            geometry: read.text(key::GEOMETRY).and_then(GeometryForm::parse).unwrap_or_default(),
             max_relay_log_size: read.number(key::MAX_RELAY_LOG_SIZE)?.unwrap_or(256 << 20),
             sync_relay_log: read.narrow(key::SYNC_RELAY_LOG)?.unwrap_or(10_000),
         })

@@ -1,6 +1,7 @@
 //! The rows themselves.
 
 use super::{Group, Kind, OptionRow};
+use crate::row::GeometryForm;
 
 /// Keys of the options, for code that reads one of them.
 #[allow(missing_docs)]
@@ -24,6 +25,7 @@ pub mod key {
     pub const HEARTBEAT_PERIOD: &str = "source_heartbeat_period";
     pub const SINK: &str = "sink";
     pub const SINK_PASSWORD_FILE: &str = "sink_password_file";
+    pub const GEOMETRY: &str = "geometry";
     pub const MAX_RELAY_LOG_SIZE: &str = "max_relay_log_size";
     pub const SYNC_RELAY_LOG: &str = "sync_relay_log";
 }
@@ -267,6 +269,16 @@ pub const REGISTER: &[OptionRow] = &[
         group: Group::Sink,
         help: "File whose first line is the password for the sink. The environment variable holds the password \
                itself.",
+        ..BASE
+    },
+    OptionRow {
+        key: key::GEOMETRY,
+        flag: "geometry",
+        kind: Kind::Choice(GeometryForm::NAMES),
+        value_name: "FORM",
+        default: Some("wkt"),
+        group: Group::Sink,
+        help: "How the JSON feed shows spatial values: wkt, wkb (in base64) or geojson.",
         ..BASE
     },
     OptionRow {

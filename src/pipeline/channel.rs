@@ -21,7 +21,7 @@ use super::plans::Names;
 use super::receiver::{Receiver, Shared};
 use super::relay_input::RelayInput;
 use super::retry::Backoff;
-use super::source_catalog::SourceNames;
+use super::tracker::{Ahead, SchemaTracker, SourceNames};
 use crate::disposition::Disposition;
 use crate::position::LogPosition;
 use crate::relay::{RelayFileId, RelayLog, RelayOptions, RelayWriter, SyncPolicy};
@@ -262,7 +262,8 @@ impl Applier {
             let applied_before = self.monitor.status().sink.events;
             let result = self.once(&mut sink, runtime);
             let Err(error) = result else { break Ok(()) };
-            if self.signals.stopping()
+            // A look ahead ends with the receiver, whose error is the one to show.
+            if (self.signals.stopping() || self.signals.drained.load(Ordering::Acquire))
                 && matches!(error, ChannelError::Apply(ApplyError::Sink { error: SinkError::Cancelled, .. }))
             {
                 break Ok(());
@@ -322,7 +323,7 @@ impl Applier {
             .map_err(|error| ApplyError::Read { file: first.to_string(), error })?;
         let names = match sink.catalog() {
             Some(catalog) => Names::Target(catalog),
-            None => Names::Source(Box::new(SourceNames::new(self.source.clone(), runtime.clone()))),
+            None => Names::Source(Box::new(self.tracker(runtime))),
         };
         let options = ApplierOptions {
             workers: applier::default_workers(),
@@ -340,6 +341,15 @@ impl Applier {
         );
         applier::run(&mut input, sink, options, &observer)?;
         Ok(())
+    }
+
+    /// For a sink without a catalog of its own: what the source's tables were at each position.
+    fn tracker(&self, runtime: &Handle) -> SchemaTracker {
+        let stop = Arc::clone(&self.signals.stop);
+        let ahead = Ahead::new(Arc::clone(&self.log), stop, Arc::clone(&self.signals.drained));
+        let source = SourceNames::new(self.source.clone(), runtime.clone());
+        let identity = self.shared.source_uuid.get().cloned().flatten();
+        SchemaTracker::new(self.store.clone(), self.name.clone(), identity, ahead, Box::new(source))
     }
 
     /// What counts as done: the sink's own word, else the store's.

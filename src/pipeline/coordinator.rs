@@ -13,6 +13,8 @@ use super::dispatch::{Dispatch, Gone};
 use super::error::{ApplyError, Place};
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
+use super::tracker::Spot;
+use crate::binlog::compressed::with_query;
 use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::group::{Fed, Grouper, Step};
 use crate::binlog::payload::Unpacker;
@@ -23,6 +25,7 @@ use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::position::{FIRST_EVENT, LogPosition, widen_end};
 use crate::row::TablePlan;
+use crate::sink::SinkError;
 use crate::statement::StatementKind;
 
 /// Bytes a batch aims at: large enough to keep workers busy, small enough to stay in the second-level cache.
@@ -118,14 +121,19 @@ enum Framed {
     Apart,
 }
 
-/// Why a table map has no plan.
+/// Why a table map has no plan, or a statement cannot be followed.
 pub(super) enum Unresolved {
     Event(EventError),
     NoTableMap,
-    Table { table: String, error: ResolveError },
+    Table { table: Option<String>, error: ResolveError },
 }
 
 impl Unresolved {
+    /// What is known of tables cannot be kept.
+    pub(super) fn failed(error: SinkError) -> Self {
+        Self::Table { table: None, error: ResolveError::Catalog(error) }
+    }
+
     /// Says where.
     pub(super) fn at(self, place: Place) -> Halt {
         let undecodable = |what, place, hint| ApplyError::Undecodable { what, place: Box::new(place), hint };
@@ -133,9 +141,10 @@ impl Unresolved {
             Self::Event(error) => ApplyError::event(&error, place),
             Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
             Self::Table { table, error } => {
-                let place = Place { table: Some(table), ..place };
+                let place = Place { table, ..place };
                 match error {
                     ResolveError::Unfit { what, hint } => undecodable(what, place, hint),
+                    ResolveError::Names { what, hint } => ApplyError::Names { what, place: Box::new(place), hint },
                     ResolveError::Catalog(error) => ApplyError::Sink { error, place: Some(Box::new(place)) },
                 }
             }
@@ -386,7 +395,10 @@ impl<'a, O> Coordinator<'a, O> {
         if abandoned {
             // The source crashed while it wrote this transaction and rolled it back when it came up again.
             tracing::warn!(position = %self.source, "the source crashed inside a transaction, which never committed");
-            self.open = None;
+            if self.open.take().is_some_and(|open| open.changes_schema) {
+                let at = self.source.clone();
+                self.plans.abandoned(&at).map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))?;
+            }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
@@ -442,7 +454,8 @@ impl<'a, O> Coordinator<'a, O> {
                 self.maps.push((at.into(), plan));
             }
             kind if kind.is_query() => {
-                let changes = changes_schema(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+                let format = Arc::clone(&self.format);
+                let changes = self.statement(raw, &format).map_err(|error| error.at(self.place(at)))?;
                 if let Some(open) = &mut self.open {
                     open.changes_schema |= changes;
                 }
@@ -455,6 +468,21 @@ impl<'a, O> Coordinator<'a, O> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a statement may change tables. What is known of them follows it.
+    pub(super) fn statement(&mut self, raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, Unresolved> {
+        let changes = changes_schema(raw, format).map_err(Unresolved::Event)?;
+        if changes && self.plans.follows_log() && !self.done_before(&self.source) {
+            let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+            let spot = Spot { boundary, position: &self.source };
+            let version = &self.format.server_version;
+            let followed = with_query(raw, format, |query| self.plans.statement(query, version, spot));
+            if let Some(Err(error)) = followed.map_err(Unresolved::Event)? {
+                return Err(Unresolved::Table { table: None, error });
+            }
+        }
+        Ok(changes)
     }
 
     /// Whether the open transaction's tables are on the target only once its own definitions are applied.
@@ -519,14 +547,17 @@ impl<'a, O> Coordinator<'a, O> {
             Event::TableMap(map) => map,
             _ => return Err(Unresolved::NoTableMap),
         };
-        self.plans.resolve(&map, body).map_err(|error| Unresolved::Table {
-            table: format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table)),
+        let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
+        let spot = Spot { boundary, position: &self.source };
+        self.plans.resolve(&map, body, spot).map_err(|error| Unresolved::Table {
+            table: Some(format!("{}.{}", String::from_utf8_lossy(map.database), String::from_utf8_lossy(map.table))),
             error,
         })
     }
 
     /// Gives out what is complete and keeps the rest.
     pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
+        self.keep_definitions()?;
         let split = self.open.as_ref().map_or(self.framed, |open| open.at);
         if split > 0 {
             let mut rest = self.dispatch.buffer();
@@ -574,6 +605,11 @@ impl<'a, O> Coordinator<'a, O> {
             self.dispatch.progress(self.complete.clone())?;
         }
         Ok(())
+    }
+
+    /// What was learned about tables is durable before any checkpoint behind it.
+    pub(super) fn keep_definitions(&mut self) -> Result<(), Halt> {
+        self.plans.flush().map_err(|error| Unresolved::failed(error).at(self.place(self.framed)))
     }
 
     /// Records that the sequencer was told about everything complete.

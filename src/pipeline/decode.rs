@@ -24,6 +24,8 @@ pub const STDIN: &str = "-";
 pub struct DecodeOptions {
     /// Binary log or relay log files in order; `-` is standard input.
     pub files: Vec<PathBuf>,
+    /// Where the names of columns come from that the log does not name.
+    pub names: Names,
     /// Decoding threads.
     pub workers: usize,
     /// Set to end early.
@@ -41,7 +43,7 @@ pub fn run<S: Sink>(options: DecodeOptions, sink: &mut S, observer: &dyn Observe
     };
     let options = ApplierOptions {
         workers: options.workers,
-        names: Names::None,
+        names: options.names,
         resume: None,
         stop: options.stop,
         source_uuid: None,

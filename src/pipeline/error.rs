@@ -85,6 +85,16 @@ pub enum ApplyError {
         /// What to do.
         hint: Option<String>,
     },
+    /// What the columns of a table were called cannot be known.
+    #[error("{what} ({place})")]
+    Names {
+        /// Why.
+        what: String,
+        /// Where.
+        place: Box<Place>,
+        /// The ways out.
+        hint: String,
+    },
     /// The sink failed.
     #[error("{error}{}", at(.place))]
     Sink {
@@ -142,6 +152,7 @@ impl ApplyError {
                 Some("the file is still being written, or was cut; everything before this place came out".to_owned())
             }
             Self::Undecodable { hint, .. } => hint.clone(),
+            Self::Names { hint, .. } => Some(hint.clone()),
             Self::Sink { error: SinkError::Rejected { hint, .. }, .. } => hint.clone(),
             Self::Read { .. } | Self::Sink { .. } | Self::Internal(_) => None,
         }
@@ -161,9 +172,11 @@ impl ApplyError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Sink { error, .. } => error.disposition(),
-            Self::Read { .. } | Self::Truncated { .. } | Self::Undecodable { .. } | Self::Internal(_) => {
-                Disposition::Stop
-            }
+            Self::Read { .. }
+            | Self::Truncated { .. }
+            | Self::Undecodable { .. }
+            | Self::Names { .. }
+            | Self::Internal(_) => Disposition::Stop,
         }
     }
 }

@@ -231,6 +231,7 @@ impl<O> Coordinator<'_, O> {
     pub(super) fn send_piece(&mut self, chain: &mut Chain, piece: Piece) -> Result<(), Halt> {
         let (after, next_before) = bounded(1);
         let maps = self.maps_of_piece(&piece)?;
+        self.keep_definitions()?;
         let mut maps_after = chain.open_maps.clone();
         for (_, plan) in &maps {
             maps_after.set(plan.table_id, plan);

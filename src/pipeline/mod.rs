@@ -28,7 +28,7 @@ mod receiver;
 mod relay_input;
 pub mod retry;
 pub mod sequencer;
-mod source_catalog;
+pub mod tracker;
 pub mod worker;
 
 pub use channel_error::ChannelError;

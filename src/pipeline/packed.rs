@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::{At, Inside, Payload};
-use super::coordinator::{BATCH_BYTES, Coordinator, Halt, Open, changes_schema};
+use super::coordinator::{BATCH_BYTES, Coordinator, Halt, Open};
 use super::error::{ApplyError, Place};
 use super::input::Spool;
 use super::large::{Chain, Piece};
@@ -124,7 +124,7 @@ impl<O> Coordinator<'_, O> {
                     self.maps.push((here, plan));
                 }
                 kind if kind.is_query() => {
-                    let changes = changes_schema(&raw, &format).map_err(|error| self.event_error(here, &error))?;
+                    let changes = self.statement(&raw, &format).map_err(|error| error.at(self.place(here)))?;
                     if let Some(open) = &mut self.open {
                         open.changes_schema |= changes;
                     }
@@ -233,7 +233,7 @@ impl<O> Coordinator<'_, O> {
     }
 
     /// Unpacks a payload to its end to see that its events make one transaction.
-    fn look_inside(&self, packed: &Packed, events: Unpacking<'_, Source<'_>>) -> Result<Found, Halt> {
+    fn look_inside(&mut self, packed: &Packed, events: Unpacking<'_, Source<'_>>) -> Result<Found, Halt> {
         let claimed = packed.fields.unpacked;
         let mut events = BufReader::with_capacity(CHUNK, events);
         let mut contents = Contents::new();
@@ -263,8 +263,8 @@ impl<O> Coordinator<'_, O> {
             }
             if event_type.is_query() {
                 let raw = RawEvent { header, bytes: &bytes };
-                changes |= changes_schema(&raw, &self.plain_format)
-                    .map_err(|error| ApplyError::event(&error, packed.inside(offset)))?;
+                let format = Arc::clone(&self.plain_format);
+                changes |= self.statement(&raw, &format).map_err(|error| error.at(packed.inside(offset)))?;
             }
             offset = offset.saturating_add(u64::from(size));
         }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use crate::binlog::event::TableMapEvent;
+use super::tracker::{SchemaTracker, Spot};
+use crate::binlog::event::{QueryEvent, TableMapEvent};
+use crate::position::LogPosition;
 use crate::row::TablePlan;
+use crate::schema::Tables;
+use crate::schema::ddl::{DdlContext, TableState};
 use crate::sink::{Catalog, SinkError};
 
 /// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
@@ -15,10 +19,17 @@ const MAX_CACHED: usize = 4096;
 pub enum Names {
     /// From nowhere: columns are called `@1`, `@2`, ...
     None,
-    /// From the source's catalog, for table maps without full metadata.
-    Source(Box<dyn Catalog>),
+    /// From what is known of the source's tables at each position, for table maps without full metadata.
+    Source(Box<SchemaTracker>),
     /// From the target's catalog, for all: it is what changes are applied to.
     Target(Box<dyn Catalog>),
+    /// From definitions that the log's own statements move along. A table that is not known has no names.
+    Log {
+        /// The definitions at the position that is read.
+        tables: Box<Tables>,
+        /// They were given for this log, and so must fit it.
+        given: bool,
+    },
 }
 
 /// Why a table map has no plan.
@@ -31,6 +42,14 @@ pub enum ResolveError {
         what: String,
         /// What to do.
         hint: Option<String>,
+    },
+    /// The names of the columns cannot be known.
+    #[error("{what}")]
+    Names {
+        /// Why.
+        what: String,
+        /// What to do.
+        hint: String,
     },
     /// The catalog cannot be asked.
     #[error(transparent)]
@@ -62,6 +81,12 @@ impl PlanCache {
         matches!(self.names, Names::Target(_))
     }
 
+    /// Whether statements are to be followed.
+    #[must_use]
+    pub fn follows_log(&self) -> bool {
+        matches!(self.names, Names::Source(_) | Names::Log { .. })
+    }
+
     /// Whether some table was read without knowing its column names.
     #[must_use]
     pub fn saw_unnamed(&self) -> bool {
@@ -77,13 +102,18 @@ impl PlanCache {
     ///
     /// # Errors
     /// When the map does not fit what the catalog says, or the catalog cannot be asked.
-    pub fn resolve(&mut self, map: &TableMapEvent<'_>, body: &[u8]) -> Result<Arc<TablePlan>, ResolveError> {
+    pub fn resolve(
+        &mut self,
+        map: &TableMapEvent<'_>,
+        body: &[u8],
+        at: Spot<'_>,
+    ) -> Result<Arc<TablePlan>, ResolveError> {
         if let Some(known) = self.known.get(&map.table_id)
             && known.body == body
         {
             return Ok(Arc::clone(&known.plan));
         }
-        let plan = Arc::new(self.compile(map)?);
+        let plan = Arc::new(self.compile(map, at)?);
         self.unnamed |= !plan.named;
         if self.known.len() >= MAX_CACHED {
             self.known.clear();
@@ -92,23 +122,105 @@ impl PlanCache {
         Ok(plan)
     }
 
-    fn compile(&mut self, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+    /// Follows a statement that may change tables.
+    ///
+    /// # Errors
+    /// When what is needed to understand it cannot be had.
+    pub fn statement(
+        &mut self,
+        query: &QueryEvent<'_>,
+        server_version: &str,
+        at: Spot<'_>,
+    ) -> Result<(), ResolveError> {
+        let changed = match &mut self.names {
+            Names::Source(tracker) => tracker.statement(query, server_version, at)?,
+            Names::Log { tables, .. } => follow(tables, query, server_version),
+            Names::None | Names::Target(_) => false,
+        };
+        if changed {
+            self.known.clear();
+        }
+        Ok(())
+    }
+
+    /// A transaction that may have changed tables never came to its commit.
+    ///
+    /// # Errors
+    /// When what is known cannot be kept.
+    pub fn abandoned(&mut self, position: &LogPosition) -> Result<(), SinkError> {
+        self.known.clear();
+        match &mut self.names {
+            Names::Source(tracker) => tracker.abandoned(position),
+            Names::Log { tables, .. } => {
+                tables.forget();
+                Ok(())
+            }
+            Names::None | Names::Target(_) => Ok(()),
+        }
+    }
+
+    /// Makes durable what was learned, before what comes behind it in the log is handed on.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn flush(&mut self) -> Result<(), SinkError> {
+        match &mut self.names {
+            Names::Source(tracker) => tracker.flush(),
+            Names::None | Names::Target(_) | Names::Log { .. } => Ok(()),
+        }
+    }
+
+    fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
             Names::Source(_) if crate::row::has_full_names(map) => None,
-            Names::Source(catalog) => Some(look_up(catalog.as_mut(), map, "source")?),
-            Names::Target(catalog) => Some(look_up(catalog.as_mut(), map, "target")?),
+            Names::Source(tracker) => return tracker.plan(map, at),
+            Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
+            Names::Log { .. } if crate::row::has_full_names(map) => None,
+            Names::Log { tables, given } => return followed(tables, *given, map),
         };
         TablePlan::compile(map, def)
             .map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
     }
 }
 
-fn look_up(
-    catalog: &mut dyn Catalog,
-    map: &TableMapEvent<'_>,
-    side: &str,
-) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
+/// Moves definitions along with a statement of the log. True if they may be others now.
+fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> bool {
+    if !query.session.takes_effect() {
+        return false;
+    }
+    match DdlContext::of_query(query, server_version, false) {
+        Some(context) => tables.apply(query.statement, &context),
+        None => tables.forget(),
+    }
+    true
+}
+
+/// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
+fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+    let unfit =
+        |error: crate::row::PlanError, hint: Option<String>| ResolveError::Unfit { what: error.to_string(), hint };
+    if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
+        && let TableState::Is(def) = tables.get(database, table)
+    {
+        match TablePlan::compile(map, Some(def)) {
+            Ok(plan) => return Ok(plan),
+            Err(error) if given => {
+                let hint = "--schema must hold the tables as they were where the first file begins; what the log \
+                            itself changes is followed from there"
+                    .to_owned();
+                return Err(unfit(error, Some(hint)));
+            }
+            Err(_) => tables.set(database, table, TableState::Unknown),
+        }
+    }
+    TablePlan::compile(map, None).map_err(|error| {
+        let hint = error.hint();
+        unfit(error, hint)
+    })
+}
+
+fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
     let name = |bytes| {
         std::str::from_utf8(bytes)
             .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })
@@ -116,13 +228,8 @@ fn look_up(
     match catalog.table(name(map.database)?, name(map.table)?)? {
         Some(def) => Ok(Arc::new(def)),
         None => Err(ResolveError::Unfit {
-            what: format!("the {side} has no such table"),
-            hint: Some(match side {
-                "target" => "create it on the target as it was on the source at this position".to_owned(),
-                _ => "it was dropped or renamed since, or the account at the source has no SELECT on it; with \
-                      binlog_row_metadata=FULL on the source later changes carry their own names"
-                    .to_owned(),
-            }),
+            what: "the target has no such table".to_owned(),
+            hint: Some("create it on the target as it was on the source at this position".to_owned()),
         }),
     }
 }

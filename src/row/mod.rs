@@ -23,6 +23,7 @@ pub mod value;
 
 pub use compile::{PlanError, has_full_names};
 pub use plan::{Cell, ColumnKind, ColumnPlan, TablePlan};
+pub use spatial::GeometryForm;
 pub use split::{count, for_each, split};
 pub use value::Value;
 

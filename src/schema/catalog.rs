@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ColumnDef, KeyDef, KeyPart, TableDef};
+use super::{ColumnDef, KeyDef, KeyPart, TableDef, TextDefault};
 
 /// An answer did not have the form that the statement asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,12 @@ pub fn keys_query(database: &str, table: &str) -> String {
     )
 }
 
+/// The statement that asks for a database's default collation: one row of one column, or none.
+#[must_use]
+pub fn collation_query(database: &str) -> String {
+    format!("SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database))
+}
+
 /// One row of an answer, its columns as text.
 struct Row<'a, B>(&'a [Option<B>]);
 
@@ -110,26 +116,32 @@ impl TableDef {
             self.columns.push(column(&row)?);
             named_period |= row.text(7).is_some_and(|expression| expression.eq_ignore_ascii_case("ROW START"));
             kind = row.text(8).unwrap_or_default();
-            self.collation = row.text(9);
+            self.text = row.text(9).map(|collation| TextDefault::of_collation(&collation));
         }
-        let hashes = self.keys(keys, kind.ends_with("MEMORY"))?;
+        self.keys(keys, kind.ends_with("MEMORY"))?;
         self.versioned = kind.starts_with("SYSTEM VERSIONED");
+        self.engine = kind.rsplit(' ').next().filter(|engine| !engine.is_empty()).map(str::to_owned);
+        self.add_hidden_columns(named_period);
+        Ok(())
+    }
+
+    /// Adds what is in the log's rows and in no list of columns.
+    pub(super) fn add_hidden_columns(&mut self, named_period: bool) {
         if self.versioned && !named_period {
             self.columns.push(hidden("row_start".to_owned(), "timestamp", "timestamp(6)"));
             self.columns.push(hidden("row_end".to_owned(), "timestamp", "timestamp(6)"));
         }
+        let hashes = self.keys.iter().filter(|key| key.hashed).count();
         for number in 1..=hashes {
             self.columns.push(hidden(format!("DB_ROW_HASH_{number}"), "bigint", "bigint(20) unsigned"));
         }
-        Ok(())
     }
 
-    /// Returns how many unique keys have a hidden hash column.
     fn keys<'a, B: AsRef<[u8]> + 'a>(
         &mut self,
         rows: impl Iterator<Item = Row<'a, B>>,
         memory: bool,
-    ) -> Result<usize, &'static str> {
+    ) -> Result<(), &'static str> {
         let mut keys: BTreeMap<String, KeyDef> = BTreeMap::new();
         for row in rows {
             let name = row.required(0)?;
@@ -143,7 +155,7 @@ impl TableDef {
         }
         self.keys = keys.into_values().collect();
         self.index_keys();
-        Ok(self.keys.iter().filter(|key| key.hashed).count())
+        Ok(())
     }
 
     /// Sets what follows from the keys: `primary_key` and `unique_not_null`.

@@ -10,7 +10,7 @@ pub mod tables;
 
 use std::sync::Arc;
 
-pub use catalog::{CatalogError, columns_query, keys_query};
+pub use catalog::{CatalogError, collation_query, columns_query, keys_query};
 pub use tables::Tables;
 
 /// A table as `information_schema` describes it at one moment.
@@ -34,10 +34,35 @@ pub struct TableDef {
     pub cascades: bool,
     /// Keeps its history (`WITH SYSTEM VERSIONING`).
     pub versioned: bool,
-    /// Default collation, which new columns take (`TABLE_COLLATION`).
-    pub collation: Option<String>,
+    /// Default character set and collation, which new columns take.
+    pub text: Option<TextDefault>,
+    /// Storage engine as the catalog writes it; `None` where it was not said.
+    pub engine: Option<String>,
     /// All keys by name: what later changes of the definition refer to.
     pub keys: Vec<KeyDef>,
+}
+
+/// What text columns are without saying so: of a table or of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct TextDefault {
+    /// `utf8mb4`, `latin1`, `binary`, ...; `utf8mb3` where the server says `utf8`.
+    pub charset: String,
+    /// `utf8mb4_0900_ai_ci`; `None` where only the character set is known.
+    pub collation: Option<String>,
+}
+
+impl TextDefault {
+    /// The character set follows from the collation's name.
+    #[must_use]
+    pub fn of_collation(collation: &str) -> Self {
+        let collation = match collation.strip_prefix("utf8_") {
+            Some(rest) => format!("utf8mb3_{rest}"),
+            None => collation.to_owned(),
+        };
+        let charset = collation.split_once('_').map_or(collation.as_str(), |(charset, _)| charset).to_owned();
+        Self { charset, collation: Some(collation) }
+    }
 }
 
 /// One key of a [`TableDef`].

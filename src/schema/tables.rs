@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::TableDef;
 use super::ddl::{Change, DdlContext, Known, TableState, changes};
+use super::{TableDef, TextDefault};
 
 /// What is known of one database.
 #[derive(Debug, Clone, Default)]
 struct Database {
-    /// Default collation, where known.
-    collation: Option<String>,
+    /// Default character set and collation, where known.
+    text: Option<TextDefault>,
     /// Every table that is not listed does not exist: the database was made by a statement that was seen.
     complete: bool,
     tables: AHashMap<String, TableState>,
@@ -44,6 +44,11 @@ impl Tables {
         self.set(&database, &table, TableState::Is(Arc::new(def)));
     }
 
+    /// States what a database's default character set and collation are.
+    pub fn set_database(&mut self, database: &str, text: Option<TextDefault>) {
+        self.databases.entry(database.to_owned()).or_default().text = text;
+    }
+
     /// What is known of a table.
     #[must_use]
     pub fn get(&self, database: &str, table: &str) -> TableState {
@@ -70,13 +75,16 @@ impl Tables {
         }
     }
 
+    /// Forgets everything.
+    pub fn forget(&mut self) {
+        self.databases.clear();
+    }
+
     /// Takes one change.
     pub fn change(&mut self, change: Change) {
         match change {
             Change::Table { database, table, state } => self.set(&database, &table, state),
-            Change::Database { database, collation } => {
-                self.databases.entry(database).or_default().collation = collation;
-            }
+            Change::Database { database, text } => self.set_database(&database, text),
             Change::DatabaseGone(database) => {
                 let gone = Database { complete: true, ..Database::default() };
                 self.databases.insert(database, gone);
@@ -84,7 +92,7 @@ impl Tables {
             Change::Unclear(Some(database)) => {
                 self.databases.remove(&database);
             }
-            Change::Unclear(None) => self.databases.clear(),
+            Change::Unclear(None) => self.forget(),
         }
     }
 }
@@ -94,7 +102,7 @@ impl Known for Tables {
         self.get(database, table)
     }
 
-    fn database_collation(&mut self, database: &str) -> Option<String> {
-        self.databases.get(database)?.collation.clone()
+    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
+        self.databases.get(database)?.text.clone()
     }
 }

@@ -28,7 +28,7 @@ mod socket;
 mod tls;
 
 pub use boundary::{PositionCheck, check_position, nearby_boundaries};
-pub use catalog::SourceCatalog;
+pub use catalog::{Answers, LOCK_WAIT_TIMEOUT, SourceCatalog};
 pub use config::{SourceConfig, SslMode, SslModeError, TlsConfig};
 pub use dump::DumpStream;
 pub use error::{Failure, SourceError};

@@ -59,11 +59,12 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     "
-    -- What is known of tables from a position on. A definition is JSON, that of a database its default collation.
+    -- What is known of tables from a position on. Definitions are JSON; that of a database is its default
+    -- character set and collation.
     CREATE TABLE schema_version (
         channel        TEXT NOT NULL REFERENCES channel (name) ON DELETE CASCADE,
         source         TEXT NOT NULL,
-        subject        TEXT NOT NULL CHECK (subject IN ('table', 'collation', 'database', 'everything')),
+        subject        TEXT NOT NULL CHECK (subject IN ('table', 'text', 'database', 'everything')),
         database_name  TEXT NOT NULL,
         table_name     TEXT NOT NULL,
         file           TEXT NOT NULL,

@@ -13,15 +13,15 @@ use super::channel::require;
 use super::progress;
 use super::{Store, StoreError, from_sql, to_sql};
 use crate::position::LogPosition;
-use crate::schema::TableDef;
+use crate::schema::{TableDef, TextDefault};
 
 /// What a version is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A table: database and name.
     Table(String, String),
-    /// A database's default collation.
-    Collation(String),
+    /// A database's default character set and collation.
+    Text(String),
     /// All tables of a database.
     Database(String),
     /// All tables and databases.
@@ -32,7 +32,7 @@ impl Subject {
     fn columns(&self) -> (&'static str, &str, &str) {
         match self {
             Self::Table(database, table) => ("table", database, table),
-            Self::Collation(database) => ("collation", database, ""),
+            Self::Text(database) => ("text", database, ""),
             Self::Database(database) => ("database", database, ""),
             Self::Everything => ("everything", "", ""),
         }
@@ -41,7 +41,7 @@ impl Subject {
     fn from_columns(subject: &str, database: String, table: String) -> Self {
         match subject {
             "table" => Self::Table(database, table),
-            "collation" => Self::Collation(database),
+            "text" => Self::Text(database),
             "database" => Self::Database(database),
             _ => Self::Everything,
         }
@@ -53,8 +53,8 @@ impl Subject {
 pub enum State {
     /// The table is like this.
     Table(Arc<TableDef>),
-    /// The database's default collation is this.
-    Collation(String),
+    /// The database's default character set and collation are these.
+    Text(TextDefault),
     /// There is none.
     Gone,
     /// Not known.
@@ -128,6 +128,27 @@ impl Store {
             for version in versions {
                 compact(&transaction, name, source, &version.subject, &applied)?;
             }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Adds versions that a user states, in place of all that was known from their positions on. Synced when this
+    /// returns.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or the channel does not exist.
+    pub fn import_schema(&self, name: &str, source: &str, versions: &[SchemaVersion]) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        require(&transaction, name)?;
+        for version in versions {
+            for known in read(&transaction, name, source, Some(&version.subject))? {
+                if known.position >= version.position {
+                    delete(&transaction, name, source, &known.subject, &known.position)?;
+                }
+            }
+            write(&transaction, name, source, version)?;
         }
         transaction.commit()?;
         Ok(())
@@ -234,12 +255,8 @@ pub(super) fn keep(transaction: &Transaction<'_>, name: &str, keep: &Keep) -> Re
 fn write(connection: &Connection, name: &str, source: &str, version: &SchemaVersion) -> Result<(), StoreError> {
     let (subject, database, table) = version.subject.columns();
     let (state, definition) = match &version.state {
-        State::Table(def) => {
-            let text =
-                serde_json::to_string(&**def).map_err(|error| StoreError::Corrupt { what: error.to_string() })?;
-            ("is", Some(text))
-        }
-        State::Collation(collation) => ("is", Some(collation.clone())),
+        State::Table(def) => ("is", Some(to_json(&**def)?)),
+        State::Text(text) => ("is", Some(to_json(text)?)),
         State::Gone => ("gone", None),
         State::Unknown => ("unknown", None),
     };
@@ -271,26 +288,40 @@ fn compact(
     subject: &Subject,
     applied: &LogPosition,
 ) -> Result<(), StoreError> {
-    let (subject, database, table) = subject.columns();
-    let mut positions: Vec<LogPosition> = connection
-        .prepare_cached(
-            "SELECT file, pos FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
-             AND database_name = ?4 AND table_name = ?5",
-        )?
-        .query_map(params![name, source, subject, database, table], |row| {
-            Ok(LogPosition::new(row.get::<_, String>(0)?, from_sql(row.get(1)?)))
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut positions: Vec<LogPosition> = {
+        let (subject, database, table) = subject.columns();
+        connection
+            .prepare_cached(
+                "SELECT file, pos FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
+                 AND database_name = ?4 AND table_name = ?5",
+            )?
+            .query_map(params![name, source, subject, database, table], |row| {
+                Ok(LogPosition::new(row.get::<_, String>(0)?, from_sql(row.get(1)?)))
+            })?
+            .collect::<Result<_, _>>()?
+    };
     positions.sort();
     let passed = positions.partition_point(|position| position <= applied);
     for position in positions.iter().take(passed.saturating_sub(1)) {
-        connection
-            .prepare_cached(
-                "DELETE FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
-                 AND database_name = ?4 AND table_name = ?5 AND file = ?6 AND pos = ?7",
-            )?
-            .execute(params![name, source, subject, database, table, &*position.file, to_sql(position.pos)?])?;
+        delete(connection, name, source, subject, position)?;
     }
+    Ok(())
+}
+
+fn delete(
+    connection: &Connection,
+    name: &str,
+    source: &str,
+    subject: &Subject,
+    position: &LogPosition,
+) -> Result<(), StoreError> {
+    let (subject, database, table) = subject.columns();
+    connection
+        .prepare_cached(
+            "DELETE FROM schema_version WHERE channel = ?1 AND source = ?2 AND subject = ?3 \
+             AND database_name = ?4 AND table_name = ?5 AND file = ?6 AND pos = ?7",
+        )?
+        .execute(params![name, source, subject, database, table, &*position.file, to_sql(position.pos)?])?;
     Ok(())
 }
 
@@ -316,7 +347,7 @@ fn read(
         let subject = Subject::from_columns(&kind, row.get(1)?, row.get(2)?);
         let definition: Option<String> = row.get(6)?;
         let state = match (state.as_str(), definition) {
-            ("is", Some(text)) => is(&subject, text)?,
+            ("is", Some(text)) => is(&subject, &text)?,
             ("gone", _) => State::Gone,
             _ => State::Unknown,
         };
@@ -335,13 +366,16 @@ fn read(
     Ok(versions)
 }
 
-fn is(subject: &Subject, text: String) -> Result<State, StoreError> {
-    if !matches!(subject, Subject::Table(..)) {
-        return Ok(State::Collation(text));
-    }
-    serde_json::from_str(&text)
-        .map(|def| State::Table(Arc::new(def)))
-        .map_err(|error| StoreError::Corrupt { what: format!("a stored table definition cannot be read: {error}") })
+fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt { what: error.to_string() })
+}
+
+fn is(subject: &Subject, text: &str) -> Result<State, StoreError> {
+    let state = match subject {
+        Subject::Table(..) => serde_json::from_str(text).map(|def| State::Table(Arc::new(def))),
+        _ => serde_json::from_str(text).map(State::Text),
+    };
+    state.map_err(|error| StoreError::Corrupt { what: format!("a stored definition cannot be read: {error}") })
 }
 
 #[cfg(test)]
@@ -420,6 +454,16 @@ mod tests {
         assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), versions[1..]);
         assert_eq!(store.forget_schema("", None).unwrap(), 1);
         assert_eq!(store.forget_schema("", None).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_import_replaces_what_was_known_from_there_on() {
+        let (_dir, store) = open();
+        let versions = [10, 20, 30].map(|pos| table("t", "b.1", pos, "old"));
+        store.record_schema("", SOURCE, &versions).unwrap();
+        let imported = SchemaVersion { origin: Origin::Import, ..table("t", "b.1", 20, "new") };
+        store.import_schema("", SOURCE, std::slice::from_ref(&imported)).unwrap();
+        assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), [versions[0].clone(), imported]);
     }
 
     #[test]

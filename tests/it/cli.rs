@@ -428,7 +428,7 @@ fn a_reader_that_has_gone_is_no_error() {
 #[test]
 fn help_is_as_recorded() {
     golden("help.txt", &Run::from(program().arg("--help").output().unwrap()).ok().stdout);
-    for command in ["change-master", "start", "stop", "status", "reset", "decode"] {
+    for command in ["change-master", "start", "stop", "status", "reset", "decode", "schema"] {
         let run = Run::from(program().args([command, "--help"]).output().unwrap()).ok();
         golden(&format!("help-{command}.txt"), &run.stdout);
     }

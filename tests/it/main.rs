@@ -3,6 +3,10 @@
 
 mod architecture;
 mod cli;
+mod corpus;
 mod docs;
+mod fixtures;
 mod live;
+mod malformed;
+mod oracle;
 mod payload;

@@ -6,6 +6,7 @@ mod format;
 mod selection;
 mod sql;
 
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,19 +19,28 @@ use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
 use crate::pipeline::decode::{self, DecodeOptions, STDIN};
+use crate::pipeline::plans::Names;
 use crate::pipeline::{ApplyError, applier};
+use crate::row::GeometryForm;
+use crate::schema::Tables;
+use crate::schema::ddl::read_dump;
 use crate::sink::json::JsonSink;
 use crate::sink::{Sink, SinkError};
 
 /// Prints what is in binary log or relay log files, without any server.
 ///
 /// The files are read in the order given, as one log. Lines of JSON are those of the feed; docs/json-output.md
-/// describes them. Column names are known where the source logs them (binlog_row_metadata=FULL).
+/// describes them. Column names are known where the source logs them (binlog_row_metadata=FULL), where the log holds
+/// the CREATE TABLE, and from --schema; ALTER TABLE and its like in the log are followed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Decode {
     /// Binary log or relay log files; - is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// SQL file with the tables as they were where the first file begins (mysqldump --no-data, SHOW CREATE TABLE);
+    /// may be given several times.
+    #[arg(long, value_name = "FILE.sql")]
+    schema: Vec<PathBuf>,
     /// What is printed.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
     format: Format,
@@ -39,6 +49,10 @@ pub(super) struct Decode {
     json: bool,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// How JSON shows spatial values; wkb is in base64.
+    #[arg(long, value_name = "FORM", value_parser = clap::builder::PossibleValuesParser::new(GeometryForm::NAMES),
+          default_value = "wkt")]
+    geometry: String,
     /// Threads that decode [default: one for each processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -53,10 +67,13 @@ impl Decode {
         }
         self.sql.check(self.format)?;
         match self.format {
-            Format::Json => self.bring_to(&mut JsonSink::stdout()),
             Format::Events => self.list(),
             Format::Sql => self.print_sql(),
             Format::Flashback => self.print_flashback(),
+            Format::Json => {
+                let geometry = GeometryForm::parse(&self.geometry).unwrap_or_default();
+                self.bring_to(&mut JsonSink::stdout().geometry(geometry))
+            }
         }
     }
 
@@ -75,16 +92,34 @@ impl Decode {
         sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&self.files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
-        let options = DecodeOptions { files: self.files.clone(), workers: threads, stop: Arc::default() };
+        let names = names(&self.schema)?;
+        let options = DecodeOptions { files: self.files.clone(), names, workers: threads, stop: Arc::default() };
         let result = decode::run(options, sink, &bar);
         bar.clear();
         if result.map_err(told)?.saw_unnamed {
             tracing::warn!(
-                "the files do not name their columns (binlog_row_metadata=MINIMAL): they are called @1, @2, ..."
+                "the files do not name all columns (binlog_row_metadata=MINIMAL), and --schema does not either: \
+                 they are called @1, @2, ..."
             );
         }
         Ok(())
     }
+}
+
+/// What the schema files say.
+fn names(schema: &[PathBuf]) -> anyhow::Result<Names> {
+    let mut tables = Tables::new();
+    for path in schema {
+        let failed = |what: String| {
+            Failure::new(format!("{}: {what}", path.display()))
+                .hint("the file must hold CREATE TABLE statements as mysqldump --no-data writes them")
+        };
+        let text = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        for def in read_dump(&text, None).map_err(|error| failed(error.to_string()))? {
+            tables.insert(def);
+        }
+    }
+    Ok(Names::Log { tables: Box::new(tables), given: !schema.is_empty() })
 }
 
 /// The error as it is told.

@@ -135,3 +135,55 @@ impl<'t, 'a> Cursor<'t, 'a> {
         self.words(&["IF", "NOT", "EXISTS"])
     }
 }
+
+impl<'t, 'a> Cursor<'t, 'a> {
+    /// Takes a group in parentheses; gives a walk over what is inside.
+    pub(super) fn group(&mut self) -> Option<Cursor<'t, 'a>> {
+        if !self.sign('(') {
+            return None;
+        }
+        let mut depth = 0_usize;
+        for (at, placed) in self.tokens.iter().enumerate() {
+            match placed.token {
+                Token::Sign('(') => depth = depth.saturating_add(1),
+                Token::Sign(')') if depth == 0 => {
+                    let inside = self.tokens.get(..at)?;
+                    self.tokens = self.tokens.get(at.saturating_add(1)..)?;
+                    return Some(Cursor { tokens: inside });
+                }
+                Token::Sign(')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// What is left, cut at the commas that stand in no parentheses; `None` where parentheses do not match.
+    pub(super) fn items(&self) -> Option<Vec<Cursor<'t, 'a>>> {
+        let mut items = Vec::new();
+        let (mut depth, mut from) = (0_usize, 0_usize);
+        for (at, placed) in self.tokens.iter().enumerate() {
+            match placed.token {
+                Token::Sign('(') => depth = depth.saturating_add(1),
+                Token::Sign(')') => depth = depth.checked_sub(1)?,
+                Token::Sign(',') if depth == 0 => {
+                    items.push(Cursor { tokens: self.tokens.get(from..at)? });
+                    from = at.saturating_add(1);
+                }
+                _ => {}
+            }
+        }
+        items.push(Cursor { tokens: self.tokens.get(from..)? });
+        (depth == 0).then_some(items)
+    }
+
+    /// Steps over one token, or over a group in parentheses.
+    pub(super) fn skip(&mut self) -> Option<()> {
+        if self.sees_sign('(') {
+            self.group()?;
+        } else {
+            self.next()?;
+        }
+        Some(())
+    }
+}

@@ -4,23 +4,39 @@
 //! as the source ran them: with its version, SQL mode and character sets. What it does not do: keep definitions, or judge whether a statement was right; the log holds what succeeded.
 //! Manual: "Data Definition Statements".
 
+mod alter;
+mod charset;
+mod column;
+mod create;
 mod cursor;
+mod draft;
+mod dump;
+mod key;
+mod statement;
 mod token;
 mod touches;
+mod types;
 
 use std::sync::Arc;
 
+pub use dump::{DumpError, read_dump};
+pub use statement::changes;
 pub use touches::{Touches, touches};
 
 use self::token::Dialect;
-use super::TableDef;
+use super::{TableDef, TextDefault};
 use crate::binlog::event::QueryEvent;
 use crate::row::charset::Charset;
 
 /// `sql_mode` bits that the meaning of a definition depends on.
 mod mode {
+    pub(super) const REAL_AS_FLOAT: u64 = 1 << 0;
     pub(super) const ANSI_QUOTES: u64 = 1 << 2;
+    /// MariaDB's Oracle dialect, where types mean other things. Not used by MySQL any more.
+    pub(super) const ORACLE: u64 = 1 << 9;
     pub(super) const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+    pub(super) const STRICT_TRANS_TABLES: u64 = 1 << 21;
+    pub(super) const STRICT_ALL_TABLES: u64 = 1 << 22;
 }
 
 /// What a statement ran in.
@@ -36,6 +52,10 @@ pub struct DdlContext<'a> {
     pub charset_server: Option<u16>,
     /// Collation id of `default_collation_for_utf8mb4` (MySQL 8).
     pub default_collation_for_utf8mb4: Option<u16>,
+    /// Character sets have other default collations than usual (`character_set_collations` of MariaDB 11.2).
+    pub collations_changed: bool,
+    /// The statement failed, and was logged for what it had done until then.
+    pub failed: bool,
     /// `explicit_defaults_for_timestamp`, where the log says it.
     pub explicit_defaults_for_timestamp: Option<bool>,
     /// The server's version as it says it: `9.7.4`, `10.11.8-MariaDB-log`.
@@ -55,6 +75,8 @@ impl<'a> DdlContext<'a> {
             charset_client: session.charset.map(|(client, _, _)| client),
             charset_server: session.charset.map(|(_, _, server)| server),
             default_collation_for_utf8mb4: session.default_collation_for_utf8mb4,
+            collations_changed: session.character_set_collations.is_some_and(|pairs| !pairs.is_empty()),
+            failed: query.error_code != 0,
             explicit_defaults_for_timestamp: session.explicit_defaults_for_timestamp,
             server_version,
             lower_case_names,
@@ -63,6 +85,17 @@ impl<'a> DdlContext<'a> {
 
     fn is_mariadb(&self) -> bool {
         self.server_version.contains("MariaDB")
+    }
+
+    /// Integers are shown with their display width.
+    fn has_widths(&self) -> bool {
+        self.is_mariadb() || version_number(self.server_version) < 80_019
+    }
+
+    /// A TIMESTAMP of which nothing is said may hold NULL.
+    fn timestamps_are_nullable(&self) -> bool {
+        let since = if self.is_mariadb() { 101_000 } else { 80_000 };
+        self.explicit_defaults_for_timestamp.unwrap_or_else(|| version_number(self.server_version) >= since)
     }
 
     fn has_mode(&self, bit: u64) -> bool {
@@ -124,8 +157,8 @@ pub enum TableState {
 pub trait Known {
     /// A table; names are as the server keeps them.
     fn table(&mut self, database: &str, table: &str) -> TableState;
-    /// A database's default collation (`utf8mb4_0900_ai_ci`); `None` where unknown.
-    fn database_collation(&mut self, database: &str) -> Option<String>;
+    /// A database's default character set and collation; `None` where unknown.
+    fn database_text(&mut self, database: &str) -> Option<TextDefault>;
 }
 
 /// One thing that a statement changes.
@@ -140,30 +173,15 @@ pub enum Change {
         /// The table after the statement.
         state: TableState,
     },
-    /// A database is there, with this default collation (`None`: not known). Its tables are as they were.
+    /// A database is there, with this default (`None`: not known). Its tables are as they were.
     Database {
         /// Database.
         database: String,
-        /// `utf8mb4_0900_ai_ci`.
-        collation: Option<String>,
+        /// Default character set and collation.
+        text: Option<TextDefault>,
     },
     /// A database and all its tables are gone.
     DatabaseGone(String),
     /// Not understood, and may have changed any table of this database, or (`None`) of any: forget them.
     Unclear(Option<String>),
-}
-
-/// What a statement changes, in order; empty where it leaves all tables alone.
-#[must_use]
-pub fn changes(statement: &[u8], context: &DdlContext<'_>, known: &mut dyn Known) -> Vec<Change> {
-    let _ = known;
-    match touches(statement, context) {
-        Touches::Nothing => Vec::new(),
-        Touches::Tables(tables) => tables
-            .into_iter()
-            .map(|(database, table)| Change::Table { database, table, state: TableState::Unknown })
-            .collect(),
-        Touches::Database(database) => vec![Change::Unclear(Some(database))],
-        Touches::Anything => vec![Change::Unclear(None)],
-    }
 }

@@ -32,7 +32,7 @@ pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
 }
 
 /// Steps over MariaDB's `SET STATEMENT name = value, ... FOR`.
-fn set_statement(cursor: &mut Cursor<'_, '_>) {
+pub(super) fn set_statement(cursor: &mut Cursor<'_, '_>) {
     let mut ahead = cursor.clone();
     if ahead.words(&["SET", "STATEMENT"]) {
         while !ahead.at_end() {
@@ -143,7 +143,12 @@ fn statement_touches(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> O
     }
     while cursor.any(&["OR", "REPLACE", "ONLINE", "OFFLINE", "IGNORE"]) {}
     if cursor.word("TEMPORARY") {
-        return Some(Touches::Nothing);
+        // A new one hides the table of its name.
+        return if create && cursor.any(&["TABLE", "SEQUENCE"]) {
+            tables(cursor, context)
+        } else {
+            Some(Touches::Nothing)
+        };
     }
     if cursor.any(&["DATABASE", "SCHEMA"]) {
         return database(cursor, context);
@@ -274,7 +279,6 @@ mod tests {
             "CREATE DEFINER=`a`@`b` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
             "TRUNCATE t",
             "GRANT ALL ON *.* TO x",
-            "CREATE TEMPORARY TABLE t (a INT)",
             "DROP TEMPORARY TABLE IF EXISTS t",
             "DROP USER x",
             "ANALYZE TABLE t",

@@ -9,13 +9,15 @@ use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::row::charset::Charset;
 use crate::row::text::{base64, json_escaped, json_string};
-use crate::row::{self, Cell, ColumnPlan, RowError, TablePlan, json_diff};
+use crate::row::{self, Cell, ColumnPlan, GeometryForm, RowError, TablePlan, json_diff};
 use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify};
 
 /// Writes JSON lines.
 #[derive(Debug, Default)]
 pub struct JsonRenderer {
+    /// How spatial values are shown.
+    geometry: GeometryForm,
     before: Vec<Cell>,
     after: Vec<Cell>,
     scratch: Vec<u8>,
@@ -109,6 +111,12 @@ impl Renderer for JsonRenderer {
 }
 
 impl JsonRenderer {
+    /// Shows spatial values in a form.
+    #[must_use]
+    pub fn new(geometry: GeometryForm) -> Self {
+        Self { geometry, ..Self::default() }
+    }
+
     fn render_rows(&mut self, context: &RowsContext<'_>, out: &mut Vec<u8>) -> Result<u64, RowError> {
         let RowsContext { plan, event, .. } = *context;
         if context.transaction.group_end == GroupEnd::Rollback {
@@ -158,7 +166,7 @@ impl JsonRenderer {
         out.extend_from_slice(if commit { br#","commit":true,"xoffset":"#.as_slice() } else { br#","xoffset":"# });
         out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         out.extend_from_slice(&self.middle);
-        let values = Values { plan, rows: event.rows };
+        let values = Values { plan, rows: event.rows, geometry: self.geometry };
         let Self { before, after, scratch, .. } = self;
         match event.kind {
             RowsKind::Write => values.key_and_data(after, &[], scratch, out)?,
@@ -231,6 +239,7 @@ fn write_session_text(bytes: &[u8], charset: Option<Charset>, out: &mut Vec<u8>)
 struct Values<'a> {
     plan: &'a TablePlan,
     rows: &'a [u8],
+    geometry: GeometryForm,
 }
 
 impl Values<'_> {
@@ -330,7 +339,7 @@ impl Values<'_> {
     #[inline]
     fn cell(&self, column: &ColumnPlan, cell: Cell, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), RowError> {
         match cell.bytes(self.rows) {
-            Some(bytes) => value::write(column, bytes, scratch, out),
+            Some(bytes) => value::write(column, bytes, self.geometry, scratch, out),
             None => {
                 out.extend_from_slice(b"null");
                 Ok(())

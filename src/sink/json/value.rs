@@ -6,7 +6,7 @@ use crate::row::charset::{Charset, TextError};
 use crate::row::float::{Whole, write_double, write_float};
 use crate::row::plan::{Disguise, TextForm};
 use crate::row::text::{base64, json_escaped, json_single_byte, json_string, json_utf8};
-use crate::row::{ColumnKind, ColumnPlan, RowError, Value, json, spatial};
+use crate::row::{ColumnKind, ColumnPlan, GeometryForm, RowError, Value, json, spatial};
 
 fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -22,6 +22,7 @@ fn quoted(out: &mut Vec<u8>, inside: impl FnOnce(&mut Vec<u8>)) {
 pub(super) fn write(
     column: &ColumnPlan,
     bytes: &[u8],
+    geometry: GeometryForm,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<(), RowError> {
@@ -39,11 +40,16 @@ pub(super) fn write(
         }
         _ => {}
     }
-    write_value(column, column.value_in(bytes, scratch)?, out)
+    write_value(column, column.value_in(bytes, scratch)?, geometry, out)
 }
 
 #[inline]
-fn write_value(column: &ColumnPlan, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+fn write_value(
+    column: &ColumnPlan,
+    value: Value<'_>,
+    geometry: GeometryForm,
+    out: &mut Vec<u8>,
+) -> Result<(), RowError> {
     match value {
         Value::Int(value) => integer(value, out),
         Value::UInt(value) => integer(value, out),
@@ -62,9 +68,7 @@ fn write_value(column: &ColumnPlan, value: Value<'_>, out: &mut Vec<u8>) -> Resu
         Value::Set(bits) => write_set(column, bits, out),
         Value::Json(document) => return json::write_json(document, out).map_err(|what| column.wrong(what)),
         Value::Geometry(value) => {
-            out.push(b'"');
-            spatial::write_wkt(value, out).map_err(|what| column.wrong(what))?;
-            out.push(b'"');
+            return spatial::write_json(value, geometry, out).map_err(|what| column.wrong(what));
         }
         Value::Vector(value) => return write_vector(column, value, out),
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::JsonRenderer;
 use super::outlet::{Outlet, Patience, Unwritten, is_full};
+use crate::row::GeometryForm;
 use crate::sink::{Ack, Progress, Sink, SinkError};
 
 /// How long a reader that does not read, or a full disk, may hold up an end that was asked for.
@@ -27,6 +28,7 @@ pub struct JsonSink {
     target: Target,
     out: Option<Outlet>,
     patience: Option<Patience>,
+    geometry: GeometryForm,
     /// Length of the file up to which lines are known to be on disk; `None` for standard output.
     durable: Option<u64>,
 }
@@ -35,13 +37,20 @@ impl JsonSink {
     /// To standard output.
     #[must_use]
     pub fn stdout() -> Self {
-        Self { target: Target::Stdout, out: None, patience: None, durable: None }
+        Self { target: Target::Stdout, out: None, patience: None, geometry: GeometryForm::default(), durable: None }
     }
 
     /// Appends to a file, which is made, for its owner alone, if it is not there.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self { target: Target::File(path), out: None, patience: None, durable: None }
+        Self { target: Target::File(path), ..Self::stdout() }
+    }
+
+    /// How spatial values are shown.
+    #[must_use]
+    pub fn geometry(mut self, geometry: GeometryForm) -> Self {
+        self.geometry = geometry;
+        self
     }
 
     /// For a feed without an end: a reader that does not read is waited for until `stop` is set and a grace period
@@ -122,7 +131,7 @@ impl Sink for JsonSink {
     type Renderer = JsonRenderer;
 
     fn renderer(&self) -> JsonRenderer {
-        JsonRenderer::default()
+        JsonRenderer::new(self.geometry)
     }
 
     fn open(&mut self) -> Result<Option<Progress>, SinkError> {
