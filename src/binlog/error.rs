@@ -78,8 +78,16 @@ pub enum EventError {
     #[error("binary log version {0}; only version 4 (MySQL 5.0 and later) can be read")]
     BinlogVersion(u16),
     /// The log of an unreleased server with event numbers of its own.
-    #[error("written by a pre-release MySQL 5.1 or 5.2 whose event types are numbered differently")]
+    #[error("written by a pre-release MySQL 5.1 or 5.2 whose event types are numbered in a way that is not known")]
     PreRelease,
+    /// The rest of the file is encrypted.
+    #[error("the log is encrypted from here on (scheme {scheme}, key version {key_version})")]
+    Encrypted {
+        /// Scheme: 1 is AES.
+        scheme: u8,
+        /// Version of the server's key.
+        key_version: u32,
+    },
 }
 
 impl EventError {
@@ -97,5 +105,18 @@ impl EventError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         Disposition::Stop
+    }
+
+    /// What the operator can do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Encrypted { .. } => Some(super::event::stop_hint(EventType::MARIA_START_ENCRYPTION)),
+            Self::BinlogVersion(_) => Some(super::event::stop_hint(EventType::START_V3)),
+            Self::Malformed { what: "status variable", problem: Problem::Unknown(_), .. } => {
+                Some("the source is newer than this build, which cannot tell what the statement depends on")
+            }
+            Self::Malformed { .. } | Self::Checksum { .. } | Self::NoEnd { .. } | Self::PreRelease => None,
+        }
     }
 }

@@ -110,6 +110,19 @@ impl Schema {
     }
 }
 
+/// What is in force of each table at a position.
+fn in_force(mut versions: Vec<SchemaVersion>, at: &LogPosition) -> Vec<SchemaVersion> {
+    versions.retain(|version| version.position <= *at);
+    let newest: BTreeMap<Subject, SchemaVersion> =
+        versions.into_iter().map(|version| (version.subject.clone(), version)).collect();
+    let wider = |version: &&SchemaVersion| {
+        let Subject::Table(database, _) = &version.subject else { return false };
+        let ends = |subject| newest.get(&subject).is_some_and(|other| other.position > version.position);
+        !ends(Subject::Database(database.clone())) && !ends(Subject::Everything)
+    };
+    newest.values().filter(wider).cloned().collect()
+}
+
 /// The server that the channel's positions are of; empty before it has met any.
 fn source_of(record: &ChannelRecord) -> String {
     let marks = &record.progress;
@@ -122,18 +135,22 @@ impl Show {
     fn run(&self, global: &Global) -> anyhow::Result<()> {
         let (channel, record) = Channel::open_existing(global)?;
         let mut versions = channel.store.all_schema_versions(&channel.name, &source_of(&record))?;
-        versions.retain(|version| match (&version.subject, &self.table) {
-            (Subject::Table(..), None) => true,
-            (subject @ Subject::Table(..), Some(table)) => *subject == table.subject(),
-            // A statement that was not understood, or a dropped database, ends what was known before it.
-            _ => false,
-        });
-        if let Some(at) = &self.at {
-            versions.retain(|version| version.position <= *at);
-            let newest: BTreeMap<Subject, SchemaVersion> =
-                versions.into_iter().map(|version| (version.subject.clone(), version)).collect();
-            versions = newest.into_values().collect();
+        if let Some(TableName { database, table }) = &self.table {
+            versions.retain(|version| match &version.subject {
+                Subject::Table(d, t) => d == database && t == table,
+                // A dropped database, or a statement that is not understood, ends what was known of its tables.
+                Subject::Database(d) => d == database,
+                Subject::Everything => true,
+                Subject::Text(_) => false,
+            });
+            if !versions.iter().any(|version| matches!(version.subject, Subject::Table(..))) {
+                versions.clear();
+            }
         }
+        if let Some(at) = &self.at {
+            versions = in_force(versions, at);
+        }
+        versions.retain(|version| !matches!(version.subject, Subject::Text(_)));
         if self.json {
             let array: Vec<Value> = versions.iter().map(to_json).collect();
             return super::print(&format!("{:#}\n", Value::from(array)));
@@ -149,7 +166,7 @@ impl Show {
 fn text(versions: &[SchemaVersion], with_columns: bool) -> String {
     let mut text = String::new();
     for version in versions {
-        let Subject::Table(database, table) = &version.subject else { continue };
+        let (database, table) = names(&version.subject);
         let (position, origin) = (&version.position, version.origin);
         let columns = match &version.state {
             State::Table(def) => def.columns.as_slice(),
@@ -169,11 +186,17 @@ fn text(versions: &[SchemaVersion], with_columns: bool) -> String {
     text
 }
 
+/// Database and table; `*` stands for all.
+fn names(subject: &Subject) -> (&str, &str) {
+    match subject {
+        Subject::Table(database, table) => (database, table),
+        Subject::Database(database) | Subject::Text(database) => (database, "*"),
+        Subject::Everything => ("*", "*"),
+    }
+}
+
 fn to_json(version: &SchemaVersion) -> Value {
-    let (database, table) = match &version.subject {
-        Subject::Table(database, table) => (database.as_str(), table.as_str()),
-        _ => ("", ""),
-    };
+    let (database, table) = names(&version.subject);
     let (state, columns) = match &version.state {
         State::Table(def) => ("known", Some(columns(def))),
         State::Gone => ("dropped", None),
@@ -257,5 +280,39 @@ impl Refresh {
         super::print(&format!(
             "{count} definitions are forgotten; the source's catalog is asked when they are needed\n"
         ))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_database_ends_what_was_known_of_its_tables() {
+        let version = |subject, pos, state| SchemaVersion {
+            subject,
+            position: LogPosition::new("b.000001", pos),
+            state,
+            origin: Origin::Ddl,
+        };
+        let table = |name: &str| Subject::Table("d".to_owned(), name.to_owned());
+        let known = || State::Table(Arc::default());
+        let all = vec![
+            version(table("t"), 10, known()),
+            version(table("t"), 20, known()),
+            version(table("u"), 20, known()),
+            version(Subject::Database("d".to_owned()), 30, State::Gone),
+            version(table("u"), 40, known()),
+        ];
+        let at = |pos| text(&in_force(all.clone(), &LogPosition::new("b.000001", pos)), false);
+        assert_eq!(at(15), "d.t  0 columns  since b.000001:10  from ddl\n");
+        assert_eq!(
+            at(25),
+            "d.t  0 columns  since b.000001:20  from ddl\nd.u  0 columns  since b.000001:20  from ddl\n"
+        );
+        assert_eq!(at(35), "");
+        assert_eq!(at(45), "d.u  0 columns  since b.000001:40  from ddl\n");
+        assert!(text(&all, false).contains("d.*  dropped  since b.000001:30  from ddl\n"));
     }
 }

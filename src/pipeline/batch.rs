@@ -37,6 +37,8 @@ pub struct Batch {
     pub row_count: Option<RowCount>,
     /// Set where `bytes` are a piece of a large payload; `read_from` is then the payload's event.
     pub inside: Option<Inside>,
+    /// Events passed over since the batch before, as [`super::dispatch::Counts`] counts them.
+    pub ignored: u64,
 }
 
 /// Where an event stands: in the bytes of the log, or in a payload there.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{At, Batch, Item, Payload, Plans};
-use super::dispatch::{Dispatch, Gone};
+use super::dispatch::{Counts, Dispatch, Gone};
 use super::error::{ApplyError, Place};
+use super::ignored::Ignored;
 use super::input::{LogInput, More};
 use super::plans::{PlanCache, ResolveError};
 use super::tracker::Spot;
@@ -125,6 +126,7 @@ enum Framed {
 pub(super) enum Unresolved {
     Event(EventError),
     NoTableMap,
+    Undescribed,
     Table { table: Option<String>, error: ResolveError },
 }
 
@@ -140,6 +142,10 @@ impl Unresolved {
         Halt::Error(match self {
             Self::Event(error) => ApplyError::event(&error, place),
             Self::NoTableMap => undecodable("a table map does not parse as one".to_owned(), place, None),
+            Self::Undescribed => {
+                let hint = event::stop_hint(EventType::WRITE_ROWS_V0).to_owned();
+                undecodable("a table map does not describe its columns".to_owned(), place, Some(hint))
+            }
             Self::Table { table, error } => {
                 let place = Place { table, ..place };
                 match error {
@@ -169,6 +175,8 @@ pub struct Coordinator<'a, O> {
     pub(super) grouper: Grouper,
     /// The source's position of the next event.
     pub(super) source: LogPosition,
+    /// While an event is looked at, its own offset there: `source` is behind it then.
+    pub(super) event_start: Option<u64>,
     /// The source's position behind the last complete transaction or event outside of any.
     pub(super) complete: LogPosition,
     sent: LogPosition,
@@ -178,6 +186,7 @@ pub struct Coordinator<'a, O> {
     /// Bytes of the buffer that were looked at.
     pub(super) framed: usize,
     items: Vec<Item>,
+    pub(super) ignored: Ignored,
     pub(super) maps: Vec<(At, Arc<TablePlan>)>,
     pub(super) unpacker: Option<Unpacker>,
     /// What payloads in the buffer unpack to, one after the other.
@@ -213,6 +222,8 @@ impl<'a, O> Coordinator<'a, O> {
             buffer_at: 0,
             framed: 0,
             items: Vec::new(),
+            event_start: None,
+            ignored: Ignored::default(),
             maps: Vec::new(),
             unpacker: None,
             unpacked: Vec::new(),
@@ -362,9 +373,15 @@ impl<'a, O> Coordinator<'a, O> {
     /// The event at `at` of `buffer`; `None` if it is not there in full.
     pub(super) fn cut<'b>(&self, buffer: &'b [u8], at: usize) -> Result<Option<RawEvent<'b>>, Halt> {
         let Some(rest) = buffer.get(at..) else { return Ok(None) };
-        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let Some(header) = self.header(rest) else { return Ok(None) };
         let size = self.event_size(&header, at)?;
         Ok(rest.get(..size).map(|bytes| RawEvent { header, bytes }))
+    }
+
+    /// The header at the beginning of `bytes`, its type named as released servers number them.
+    pub(super) fn header(&self, bytes: &[u8]) -> Option<EventHeader> {
+        let header = EventHeader::read(bytes)?;
+        Some(EventHeader { event_type: self.format.event_type(header.event_type), ..header })
     }
 
     /// The event's size, if it is a possible one.
@@ -387,6 +404,7 @@ impl<'a, O> Coordinator<'a, O> {
         let body = raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))?;
         self.resumed |= self.resume.as_ref() == Some(&self.source);
         let before = self.source.pos;
+        self.event_start = Some(before);
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
         }
@@ -401,10 +419,12 @@ impl<'a, O> Coordinator<'a, O> {
             }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
+        self.pass_over(&raw.header, before);
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
         }
         self.look_at(raw, body, at)?;
+        self.event_start = None;
         match step {
             Step::Outside => {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
@@ -414,6 +434,13 @@ impl<'a, O> Coordinator<'a, O> {
             }
             Step::Inside { .. } => Ok(false),
             Step::Ends { end, .. } => self.close(end, at.saturating_add(raw.bytes.len())),
+        }
+    }
+
+    /// Counts the event if it is passed over; the source's position is behind it, and it begins at `start`.
+    pub(super) fn pass_over(&mut self, header: &EventHeader, start: u64) {
+        if event::is_passed_over(header) && !self.done_before(&self.source) {
+            self.ignored.see(header, &self.source.at(start));
         }
     }
 
@@ -449,6 +476,10 @@ impl<'a, O> Coordinator<'a, O> {
                 Ok(_) => {}
                 Err(error) => return Err(self.event_error(at, &error)),
             },
+            // Found out here, before the bytes after them are taken for events.
+            EventType::MARIA_START_ENCRYPTION | EventType::START_V3 => {
+                event::parse(raw, &self.format).map_err(|error| self.event_error(at, &error))?;
+            }
             EventType::TABLE_MAP if !self.passing_over() => {
                 let plan = self.resolve(raw, body).map_err(|error| error.at(self.place(at)))?;
                 self.maps.push((at.into(), plan));
@@ -547,6 +578,9 @@ impl<'a, O> Coordinator<'a, O> {
             Event::TableMap(map) => map,
             _ => return Err(Unresolved::NoTableMap),
         };
+        if !map.describes_columns() {
+            return Err(Unresolved::Undescribed);
+        }
         let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
         let spot = Spot { boundary, position: &self.source };
         self.plans.resolve(&map, body, spot).map_err(|error| Unresolved::Table {
@@ -596,13 +630,15 @@ impl<'a, O> Coordinator<'a, O> {
                     open_maps: Plans::default(),
                     end: self.complete.clone(),
                     row_count: None,
+                    ignored: self.ignored.take(),
                     inside: None,
                 })?;
             }
         }
         if self.sent != self.complete && !self.done_before(&self.complete) {
             self.sent = self.complete.clone();
-            self.dispatch.progress(self.complete.clone())?;
+            let counts = Counts { ignored: self.ignored.take(), ..Counts::default() };
+            self.dispatch.progress(self.complete.clone(), counts)?;
         }
         Ok(())
     }
@@ -623,7 +659,7 @@ impl<'a, O> Coordinator<'a, O> {
         let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
             read: Some(LogPosition::new(self.input.file_name(), offset)),
-            source: Some(self.source.clone()),
+            source: Some(self.event_start.map_or_else(|| self.source.clone(), |start| self.source.at(start))),
             inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
             table: None,

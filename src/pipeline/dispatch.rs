@@ -46,6 +46,8 @@ pub struct Counts {
     pub rows: u64,
     /// Events.
     pub events: u64,
+    /// Events of unknown type that their writer marked as ignorable, and that were passed over.
+    pub ignored: u64,
     /// Bytes of the log.
     pub bytes: u64,
     /// Header timestamp of the last transaction, seconds since 1970; 0 without one.
@@ -58,6 +60,7 @@ impl Counts {
         self.transactions = self.transactions.saturating_add(other.transactions);
         self.rows = self.rows.saturating_add(other.rows);
         self.events = self.events.saturating_add(other.events);
+        self.ignored = self.ignored.saturating_add(other.ignored);
         self.bytes = self.bytes.saturating_add(other.bytes);
         if other.last_timestamp != 0 {
             self.last_timestamp = other.last_timestamp;
@@ -69,8 +72,8 @@ impl Counts {
 pub enum Order<O> {
     /// Take this job's results.
     Results(Receiver<Result<Rendered<O>, ApplyError>>),
-    /// There was nothing to decode up to here.
-    Progress(LogPosition),
+    /// There was nothing to decode up to here; what there was is counted.
+    Progress(LogPosition, Counts),
     /// Make everything before durable, then answer.
     Barrier(Sender<()>),
 }
@@ -133,12 +136,12 @@ impl<O> Dispatch<O> {
         self.jobs.send(Job { batch, results }).map_err(|_| Gone)
     }
 
-    /// Tells how far the log holds nothing to decode.
+    /// Tells how far the log holds nothing to decode, and what it holds instead.
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn progress(&self, position: LogPosition) -> Result<(), Gone> {
-        self.order.send(Order::Progress(position)).map_err(|_| Gone)
+    pub fn progress(&self, position: LogPosition, counts: Counts) -> Result<(), Gone> {
+        self.order.send(Order::Progress(position, counts)).map_err(|_| Gone)
     }
 
     /// Waits until everything given out is durable in the sink.

@@ -122,7 +122,10 @@ impl ApplyError {
     /// An event that cannot be read.
     #[must_use]
     pub fn event(error: &EventError, place: Place) -> Self {
-        let hint = matches!(error, EventError::Checksum { .. }).then(|| CHECKSUM_HINT.to_owned());
+        let hint = match error {
+            EventError::Checksum { .. } => Some(CHECKSUM_HINT.to_owned()),
+            _ => error.hint().map(str::to_owned),
+        };
         Self::Undecodable { what: error.to_string(), place: Box::new(place), hint }
     }
 

@@ -128,7 +128,7 @@ impl<O> Coordinator<'_, O> {
             bytes.resize(HEADER_LEN, 0);
             self.fetch(spool, &mut bytes, offset)?;
             let at = usize::try_from(offset).unwrap_or(usize::MAX);
-            let Some(header) = EventHeader::read(&bytes) else { return Err(self.cut_short(offset)) };
+            let Some(header) = self.header(&bytes) else { return Err(self.cut_short(offset)) };
             let size = self.event_size(&header, at)?;
             let kind = header.event_type;
             // Before memory is taken for it: the size is only a claim.
@@ -142,12 +142,16 @@ impl<O> Coordinator<'_, O> {
             if kind.is_row_event() {
                 last_rows = Some(offset);
             }
-            self.source.pos = widen_end(self.source.pos, u64::from(header.event_size), header.log_pos);
+            let before = self.source.pos;
+            self.source.pos = widen_end(before, u64::from(header.event_size), header.log_pos);
+            self.event_start = Some(before);
+            self.pass_over(&header, before);
             let payload = (kind == EventType::TRANSACTION_PAYLOAD).then_some(offset);
             let Fed { step, abandoned } = self.scan_event(&header, &bytes, at)?;
             if abandoned {
                 return Err(self.no_end(kind, at));
             }
+            self.event_start = None;
             offset = offset.saturating_add(to_u64(size));
             match step {
                 Step::Inside { first: false } => {}
@@ -259,6 +263,7 @@ impl<O> Coordinator<'_, O> {
             open_maps: std::mem::replace(&mut chain.open_maps, maps_after),
             end: if complete { transaction.end.clone() } else { transaction.start.clone() },
             row_count: Some(RowCount { before: std::mem::replace(&mut chain.before, next_before), after }),
+            ignored: self.ignored.take(),
             inside,
         };
         chain.continued = true;
@@ -305,7 +310,7 @@ impl<O> Coordinator<'_, O> {
         }
         if whole == 0 {
             // One event larger than a batch.
-            let Some(header) = EventHeader::read(&bytes) else { return Err(self.cut_short(offset)) };
+            let Some(header) = self.header(&bytes) else { return Err(self.cut_short(offset)) };
             let size = self.event_size(&header, 0)?;
             bytes.resize(size.min(left), 0);
             spool.read_exact_at(&mut bytes, offset).map_err(|error| self.read_error(error))?;

@@ -199,7 +199,8 @@ impl<'a> Lister<'a> {
 
     fn cut<'b>(&self, buffer: &'b [u8]) -> Result<Option<RawEvent<'b>>, ApplyError> {
         let Some(rest) = buffer.get(self.done..) else { return Ok(None) };
-        let Some(header) = EventHeader::read(rest) else { return Ok(None) };
+        let Some(mut header) = EventHeader::read(rest) else { return Ok(None) };
+        header.event_type = self.format.event_type(header.event_type);
         let size = usize::try_from(header.event_size).unwrap_or(usize::MAX);
         if size < HEADER_LEN || header.event_size > MAX_EVENT_SIZE {
             let what = format!("an event of type {} claims the impossible size {size}", header.event_type);

@@ -99,6 +99,7 @@ impl Monitor {
         status.sink.transactions = status.sink.transactions.saturating_add(counts.transactions);
         status.sink.rows = status.sink.rows.saturating_add(counts.rows);
         status.sink.events = status.sink.events.saturating_add(counts.events);
+        status.sink.ignored_events = status.sink.ignored_events.saturating_add(counts.ignored);
         if let Some(position) = upto {
             status.coordinator.source_log_file.clear();
             status.coordinator.source_log_file.push_str(&position.file);

@@ -75,12 +75,12 @@ impl<S: Sink> Sequencer<'_, S> {
         loop {
             match orders.recv_timeout(self.time_to_record()) {
                 Ok(Order::Results(results)) => self.results(&results, spare)?,
-                Ok(Order::Progress(position)) => {
+                Ok(Order::Progress(position, counts)) => {
                     let progress = self.progress(position);
                     let mut nothing = std::mem::take(&mut self.nothing);
                     let ack = self.sink.apply(&mut nothing, Some(&progress)).map_err(ApplyError::from_sink)?;
                     self.nothing = nothing;
-                    self.observer.accepted(Some(&progress.position), &Counts::default());
+                    self.observer.accepted(Some(&progress.position), &counts);
                     self.took(progress, ack);
                 }
                 Ok(Order::Barrier(done)) => {

@@ -11,12 +11,14 @@ use super::batch::{At, Batch, Item, Plans};
 use super::dispatch::{Counts, Gone, Job, Rendered};
 use super::error::{ApplyError, Place};
 use crate::binlog::compressed::Inflater;
-use crate::binlog::event::{self, Event, FormatDescription, QueryEvent, RowsEvent, carries_no_data, stop_hint};
+use crate::binlog::event::{
+    self, Event, FormatDescription, IncidentEvent, QueryEvent, RowsEvent, carries_no_data, stop_hint,
+};
 use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
 use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
 use crate::statement::{StatementKind, classify};
 
 /// Rendered bytes that make a part: enough for one efficient write.
@@ -54,7 +56,7 @@ pub fn run<R: Renderer>(
             results: &results,
             spare_outputs,
             out: spare_outputs.try_recv().unwrap_or_default(),
-            counts: Counts::default(),
+            counts: Counts { ignored: batch.ignored, ..Counts::default() },
             upto: None,
             plans: batch.open_maps.clone(),
             next_map: 0,
@@ -168,7 +170,10 @@ impl<'a, R: Renderer> Task<'a, R> {
 
     fn cut_from<'b>(&self, bytes: &'b [u8], item: &Item, at: At) -> Result<RawEvent<'b>, ApplyError> {
         match RawEvent::cut(bytes) {
-            Ok((raw, _)) => Ok(raw),
+            Ok((mut raw, _)) => {
+                raw.header.event_type = self.batch.format.event_type(raw.header.event_type);
+                Ok(raw)
+            }
             Err(error) => Err(ApplyError::Undecodable {
                 what: error.to_string(),
                 place: Box::new(self.place(item, at, None)),
@@ -228,7 +233,31 @@ impl<'a, R: Renderer> Task<'a, R> {
             // Before any of its rows comes out.
             Event::Gtid(gtid) if gtid.prepared_xa => return Err(self.xa(item, at).into()),
             Event::Gtid(_) => {}
-            Event::Other => self.undecoded(item, raw.header.event_type, at)?,
+            event @ (Event::XaPrepare(_)
+            | Event::Incident(_)
+            | Event::TransactionContext(_)
+            | Event::ViewChange(_)
+            | Event::BeginLoadQuery(_)
+            | Event::AppendBlock(_)
+            | Event::ExecuteLoadQuery(_)
+            | Event::DeleteFile(_)
+            | Event::ExecLoad(_)
+            | Event::Load(_)
+            | Event::RowsV0(_)
+            | Event::Slave(_)
+            | Event::Other) => {
+                let context = EventContext {
+                    transaction: &item.transaction,
+                    event: &event,
+                    inputs: &std::mem::take(&mut state.inputs),
+                    timestamp: raw.header.timestamp,
+                    server_id: raw.header.server_id,
+                };
+                let taken = self.renderer.event(&context, &mut self.out);
+                if !taken.map_err(|error| self.render_error(error, item, at, None))? {
+                    self.undecoded(item, &event, raw.header.event_type, at)?;
+                }
+            }
             Event::FormatDescription(_)
             | Event::Rotate(_)
             | Event::Stop
@@ -238,7 +267,8 @@ impl<'a, R: Renderer> Task<'a, R> {
             | Event::BinlogCheckpoint(_)
             | Event::Heartbeat(_)
             | Event::RowsQuery(_)
-            | Event::Ignorable => {}
+            | Event::StartEncryption(_)
+            | Event::Ignorable(_) => {}
         }
         Ok(())
     }
@@ -256,7 +286,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         let result = match inflater.parse(raw, format) {
             Ok(Event::Rows(rows)) => self.rows(item, &raw.header, &rows, at, state),
             Ok(Event::Query(query)) => self.query(item, &raw.header, &query, at, state),
-            Ok(_) => self.undecoded(item, raw.header.event_type, at).map_err(Failure::from),
+            Ok(event) => self.undecoded(item, &event, raw.header.event_type, at).map_err(Failure::from),
             Err(error) => Err(self.event_error(&error, item, at).into()),
         };
         self.inflater = Some(inflater);
@@ -324,7 +354,11 @@ impl<'a, R: Renderer> Task<'a, R> {
             | StatementKind::XaEnd
             | StatementKind::XaPrepare
             | StatementKind::XaCommit
-            | StatementKind::XaRollback => Err(self.xa(item, at).into()),
+            | StatementKind::XaRollback
+                if !R::TAKES_XA =>
+            {
+                Err(self.xa(item, at).into())
+            }
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,
@@ -350,12 +384,22 @@ impl<'a, R: Renderer> Task<'a, R> {
         }
     }
 
-    fn undecoded(&self, item: &Item, event_type: EventType, at: At) -> Result<(), ApplyError> {
+    /// Passes over an event without data, or says why it stops the channel.
+    fn undecoded(&self, item: &Item, event: &Event<'_>, event_type: EventType, at: At) -> Result<(), ApplyError> {
         if carries_no_data(event_type) {
             return Ok(());
         }
+        let what = match event {
+            Event::Incident(IncidentEvent { incident, message }) => {
+                format!("the source reports incident {incident}: {}", String::from_utf8_lossy(message))
+            }
+            Event::Other => {
+                format!("an event of type {event_type} may carry data and cannot be decoded by this version")
+            }
+            _ => format!("an event of type {event_type} carries data and cannot be applied by this version"),
+        };
         Err(ApplyError::Undecodable {
-            what: format!("an event of type {event_type} may carry data and cannot be decoded by this version"),
+            what,
             place: Box::new(self.place(item, at, None)),
             hint: Some(stop_hint(event_type).to_owned()),
         })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::ddl::{Change, DdlContext, Known, TableState, changes};
+use super::ddl::{Change, DatabaseState, DdlContext, Known, TableState, changes};
 use super::{TableDef, TextDefault};
 
 /// What is known of one database.
@@ -17,6 +17,8 @@ struct Database {
     text: Option<TextDefault>,
     /// Every table that is not listed does not exist: the database was made by a statement that was seen.
     complete: bool,
+    /// There is no such database.
+    gone: bool,
     tables: AHashMap<String, TableState>,
 }
 
@@ -46,7 +48,9 @@ impl Tables {
 
     /// States what a database's default character set and collation are.
     pub fn set_database(&mut self, database: &str, text: Option<TextDefault>) {
-        self.databases.entry(database.to_owned()).or_default().text = text;
+        let database = self.databases.entry(database.to_owned()).or_default();
+        database.gone = false;
+        database.text = text;
     }
 
     /// What is known of a table.
@@ -86,7 +90,7 @@ impl Tables {
             Change::Table { database, table, state } => self.set(&database, &table, state),
             Change::Database { database, text } => self.set_database(&database, text),
             Change::DatabaseGone(database) => {
-                let gone = Database { complete: true, ..Database::default() };
+                let gone = Database { complete: true, gone: true, ..Database::default() };
                 self.databases.insert(database, gone);
             }
             Change::Unclear(Some(database)) => {
@@ -102,7 +106,11 @@ impl Known for Tables {
         self.get(database, table)
     }
 
-    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
-        self.databases.get(database)?.text.clone()
+    fn database(&mut self, database: &str) -> DatabaseState {
+        match self.databases.get(database) {
+            Some(Database { text: Some(text), .. }) => DatabaseState::Is(text.clone()),
+            Some(database) if database.gone => DatabaseState::Gone,
+            _ => DatabaseState::Unknown,
+        }
     }
 }

@@ -190,6 +190,8 @@ pub struct SinkStatus {
     pub rows: u64,
     /// Events.
     pub events: u64,
+    /// Events of unknown type that were passed over because their writer marked them as ignorable.
+    pub ignored_events: u64,
     /// Source file of the durable checkpoint; empty before the first.
     pub checkpoint_file: String,
     /// Offset of the durable checkpoint.

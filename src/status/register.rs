@@ -184,4 +184,6 @@ pub const REGISTER: &[FieldRow] = &[
         "events the sink has taken from this process", |s| Value::Number(s.sink.events)),
     same("Applied_Rows", "applied_rows",
         "rows the sink has taken from this process", |s| Value::Number(s.sink.rows)),
+    same("Ignored_Events", "ignored_events",
+        "events of unknown type, marked as ignorable by their writer, that were passed over", |s| Value::Number(s.sink.ignored_events)),
 ];

@@ -125,6 +125,7 @@ mod tests {
                 transactions: 3,
                 rows: 30,
                 events: 12,
+                ignored_events: 2,
                 checkpoint_file: "mysql-bin.000003".to_owned(),
                 checkpoint_pos: 4_999_999_000,
             },

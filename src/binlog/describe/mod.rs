@@ -99,7 +99,7 @@ fn parsed(raw: &RawEvent<'_>, fde: &FormatDescription, out: &mut Vec<u8>) -> Res
             out.extend_from_slice(map.table);
             out.push(b')');
         }
-        Event::Ignorable => out.extend_from_slice(b"# Unrecognized ignorable event"),
+        Event::Ignorable(_) => out.extend_from_slice(b"# Unrecognized ignorable event"),
         _ => {}
     }
     Ok(())

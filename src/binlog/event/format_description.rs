@@ -6,7 +6,7 @@
 //! The last two are there for servers since MySQL 5.6.1 and MariaDB 5.3, whatever the algorithm. Nothing else may
 //! follow: all that is left is post-header lengths. Manual: "Format_description_event".
 
-use super::{EventType, FormatDescription, RawEvent, malformed};
+use super::{EventType, FormatDescription, RawEvent, antique, malformed};
 use crate::binlog::error::EventError;
 use crate::binlog::header::ChecksumAlgorithm;
 use crate::binlog::{CHECKSUM_LEN, HEADER_LEN};
@@ -33,13 +33,17 @@ impl FormatDescription {
         if fde.binlog_version != VERSION {
             return Err(EventError::BinlogVersion(fde.binlog_version));
         }
-        if is_pre_release(&fde.server_version) {
-            return Err(EventError::PreRelease);
-        }
         let (lengths, checksum) =
             tail(lengths, &fde.server_version).map_err(|e| malformed(EventType::FORMAT_DESCRIPTION, end, e))?;
-        fde.post_header_lengths = lengths.to_vec();
         fde.checksum = checksum;
+        if !is_pre_release(&fde.server_version) {
+            fde.post_header_lengths = lengths.to_vec();
+        } else if antique::is_tree(&fde.server_version) && lengths.len() == antique::TREE_TYPE_COUNT {
+            fde.post_header_lengths = antique::released_order(lengths);
+            fde.tree_types = true;
+        } else {
+            return Err(EventError::PreRelease);
+        }
         Ok(fde)
     }
 
@@ -54,6 +58,7 @@ impl FormatDescription {
             header_length: 19,
             post_header_lengths: COMMON_POST_HEADER_LENGTHS.to_vec(),
             checksum,
+            tree_types: false,
         }
     }
 
@@ -89,6 +94,7 @@ fn fixed_part(i: &[u8]) -> Parsed<'_, FormatDescription> {
         header_length,
         post_header_lengths: Vec::new(),
         checksum: ChecksumAlgorithm::Off,
+        tree_types: false,
     };
     Ok((after, fde))
 }
@@ -137,7 +143,8 @@ fn knows_checksums(version: &str) -> bool {
     version_numbers(version) >= since
 }
 
-/// Development trees `5.1.x-a_drop...` and `5.2.x-a_drop...` numbered their event types differently.
+/// Development trees `5.1.x-a_drop...` and `5.2.x-a_drop...` numbered their event types differently, in ways of which
+/// one is known.
 fn is_pre_release(version: &str) -> bool {
     version.starts_with("5.") && version.contains("-a_drop")
 }

@@ -5,6 +5,7 @@
 //! | 1 typecode 2 | 8 last_committed | 8 sequence_number |                         5.7.6
 //! | 7 immediate_commit_timestamp | 7 original, if bit 55 of the first is set |    8.0.1
 //! | transaction_length | 4 immediate_server_version | 4 original, if bit 31 is set | 8.0.2, 8.0.14
+//! | 8 commit_group_ticket, in a group that keeps their order |                     8.0.31
 //! ```
 //! The event simply ends where its server had no more to say. Bytes after the last field, and what follows a typecode
 //! other than 2 (5.7 before its release), are additions to the description of the commit and are passed over: they
@@ -28,7 +29,7 @@ const UNDEFINED_VERSION: u32 = 999_999;
 
 #[inline]
 pub(super) fn parse(i: &[u8], anonymous: bool) -> Result<GtidEvent, nom::Err<wire::ParseError>> {
-    let (i, _gtid_flags) = wire::u8("gtid_flags")(i)?;
+    let (i, gtid_flags) = wire::u8("gtid_flags")(i)?;
     let (at_sid, (i, uuid)) = (i, wire::array::<16>("sid")(i)?);
     let (i, gno) = wire::le_i64("gno")(i)?;
     let gtid = match u64::try_from(gno) {
@@ -36,7 +37,7 @@ pub(super) fn parse(i: &[u8], anonymous: bool) -> Result<GtidEvent, nom::Err<wir
         Ok(gno) if gno > 0 => Some(Gtid::MySql { uuid, tag: None, gno }),
         _ => return Err(wire::fail(at_sid, "gno", Problem::Invalid)),
     };
-    let mut event = GtidEvent { gtid, ..GtidEvent::default() };
+    let mut event = GtidEvent { gtid, gtid_flags, ..GtidEvent::default() };
     if i.first() == Some(&LOGICAL_CLOCK) {
         let (i, _typecode) = wire::u8("logical_timestamp_typecode")(i)?;
         let (i, last_committed) = wire::le_u64("last_committed")(i)?;
@@ -77,6 +78,11 @@ fn commit<'a>(i: &'a [u8], event: &mut GtidEvent) -> Parsed<'a, ()> {
     };
     event.immediate_server_version = known_version(immediate & !HAS_ORIGINAL_VERSION);
     event.original_server_version = known_version(original);
+    if i.is_empty() {
+        return Ok((i, ()));
+    }
+    let (i, ticket) = wire::le_u64("commit_group_ticket")(i)?;
+    event.commit_group_ticket = ticket;
     Ok((i, ()))
 }
 

@@ -53,7 +53,11 @@ impl Fields {
     fn read<'a>(&mut self, i: &'a [u8], id: u64) -> Result<Option<&'a [u8]>, nom::Err<wire::ParseError>> {
         let event = &mut self.event;
         let rest = match id {
-            0 => wire::varlen("gtid_flags")(i)?.0,
+            0 => {
+                let (rest, flags) = wire::varlen("gtid_flags")(i)?;
+                event.gtid_flags = u8::try_from(flags).map_err(|_| wire::fail(i, "gtid_flags", Problem::Invalid))?;
+                rest
+            }
             1 => {
                 let (rest, uuid) = uuid(i)?;
                 self.uuid = Some(uuid);
@@ -72,7 +76,7 @@ impl Fields {
             8 => put(wire::varlen("transaction_length")(i)?, &mut event.transaction_length),
             9 => put(version(i, "immediate_server_version")?, &mut event.immediate_server_version),
             10 => put(some(version(i, "original_server_version")?), &mut self.original_server_version),
-            11 => wire::varlen("commit_group_ticket")(i)?.0,
+            11 => put(wire::varlen("commit_group_ticket")(i)?, &mut event.commit_group_ticket),
             _ => return Ok(None),
         };
         Ok(Some(rest))

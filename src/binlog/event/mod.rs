@@ -6,12 +6,18 @@
 //! What it does not do: checksums (ask [`RawEvent::verify_checksum`] first), row values (`crate::row`), and deciding
 //! what an undecoded type means for the channel (`policy`). Manual: "Binary Log Event"; MariaDB "Replication Protocol".
 
+mod antique;
 mod format_description;
+mod group_replication;
 mod gtid;
 mod gtid_tagged;
 mod heartbeat;
+mod incident;
 mod intvar;
+mod load;
+mod load_data;
 mod maria;
+mod maria_gtid;
 pub mod policy;
 mod query;
 mod rotate;
@@ -20,21 +26,37 @@ mod rows_query;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 pub(crate) mod samples;
+#[cfg(test)]
+pub(crate) mod samples_rare;
+mod status_variables;
 mod table_map;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::as_conversions)]
+mod tests_rare;
 mod user_var;
+mod xa;
 mod xid;
 
 use super::compressed;
 use super::error::EventError;
 use super::header::{ChecksumAlgorithm, EventType, RawEvent};
-use crate::gtid::Gtid;
+use crate::gtid::{Gtid, GtidSet};
 use crate::statement::{StatementKind, classify};
 use crate::wire::{self, Parsed};
 
-pub use policy::{carries_no_data, stop_hint};
+pub use antique::SlaveEvent;
+pub use group_replication::{TransactionContextEvent, ViewChangeEvent};
+pub use incident::{Incident, IncidentEvent};
+pub use load::{LoadEvent, LoadSeparators};
+pub use load_data::{ExecuteLoadQueryEvent, FileBlockEvent, LoadDuplicates};
+pub use maria::{GtidListEvent, StartEncryptionEvent};
+pub use maria_gtid::{MariaGtid, OwnedXid};
+pub use policy::{carries_no_data, is_passed_over, stop_hint};
+pub use status_variables::{StatusVariable, StatusVariables};
+pub use xa::{XaPrepareEvent, Xid};
 
 /// Parses one event of a file that `fde` describes. The checksum is cut off, not checked.
 ///
@@ -67,21 +89,67 @@ pub fn parse<'a>(raw: &RawEvent<'a>, fde: &FormatDescription) -> Result<Event<'a
         EventType::GTID_TAGGED => Event::Gtid(gtid_tagged::parse(body).map_err(wrong)?),
         EventType::ROTATE => Event::Rotate(rotate::parse(body, fde).map_err(wrong)?),
         EventType::STOP => Event::Stop,
-        EventType::PREVIOUS_GTIDS => Event::PreviousGtids(body),
+        EventType::PREVIOUS_GTIDS => Event::PreviousGtids(previous_gtids(body)?),
         EventType::HEARTBEAT => Event::Heartbeat(heartbeat::parse_v1(body, header)),
         EventType::HEARTBEAT_V2 => Event::Heartbeat(heartbeat::parse_v2(body).map_err(wrong)?),
         EventType::ROWS_QUERY => Event::RowsQuery(rows_query::parse(body).map_err(wrong)?),
         EventType::INTVAR => Event::Intvar(intvar::parse_intvar(body).map_err(wrong)?),
         EventType::RAND => Event::Rand(intvar::parse_rand(body).map_err(wrong)?),
         EventType::USER_VAR => Event::UserVar(user_var::parse(body).map_err(wrong)?),
-        EventType::MARIA_GTID => Event::Gtid(maria::parse_gtid(body, header.server_id).map_err(wrong)?),
-        EventType::MARIA_GTID_LIST => Event::GtidList(body),
-        EventType::MARIA_BINLOG_CHECKPOINT => Event::BinlogCheckpoint(maria::parse_checkpoint(body).map_err(wrong)?),
+        EventType::MARIA_GTID => Event::Gtid(maria_gtid::parse(body, header.server_id).map_err(wrong)?),
+        EventType::MARIA_GTID_LIST => Event::GtidList(maria::gtid_list(body).map_err(wrong)?),
+        EventType::MARIA_BINLOG_CHECKPOINT => Event::BinlogCheckpoint(maria::checkpoint(body).map_err(wrong)?),
         EventType::MARIA_ANNOTATE_ROWS => Event::RowsQuery(body),
-        EventType::IGNORABLE => Event::Ignorable,
-        _ if policy::may_be_ignored(header) => Event::Ignorable,
+        EventType::IGNORABLE => Event::Ignorable(body),
+        _ => return rare(raw, body, fde),
+    })
+}
+
+/// The types that few logs have.
+fn rare<'a>(raw: &RawEvent<'a>, body: &'a [u8], fde: &FormatDescription) -> Result<Event<'a>, EventError> {
+    let event_type = raw.header.event_type;
+    let header = &raw.header;
+    let wrong = |error| in_body(event_type, body, error);
+    Ok(match event_type {
+        EventType::XA_PREPARE => Event::XaPrepare(xa::parse(body).map_err(wrong)?),
+        EventType::INCIDENT => Event::Incident(incident::parse(body, fde).map_err(wrong)?),
+        EventType::TRANSACTION_CONTEXT => {
+            Event::TransactionContext(group_replication::transaction_context(body, fde).map_err(wrong)?)
+        }
+        EventType::VIEW_CHANGE => Event::ViewChange(group_replication::view_change(body, fde).map_err(wrong)?),
+        EventType::BEGIN_LOAD_QUERY => Event::BeginLoadQuery(load_data::block(body, event_type, fde).map_err(wrong)?),
+        EventType::APPEND_BLOCK => Event::AppendBlock(load_data::block(body, event_type, fde).map_err(wrong)?),
+        EventType::EXECUTE_LOAD_QUERY => {
+            Event::ExecuteLoadQuery(Box::new(load_data::execute(body, fde).map_err(wrong)?))
+        }
+        EventType::DELETE_FILE => Event::DeleteFile(load_data::file_id(body, event_type, fde).map_err(wrong)?),
+        EventType::EXEC_LOAD => Event::ExecLoad(load_data::file_id(body, event_type, fde).map_err(wrong)?),
+        EventType::LOAD | EventType::NEW_LOAD | EventType::CREATE_FILE => {
+            Event::Load(Box::new(load::parse(body, event_type, fde).map_err(wrong)?))
+        }
+        EventType::WRITE_ROWS_V0 => Event::RowsV0(rows::parse(body, event_type, RowsKind::Write, fde).map_err(wrong)?),
+        EventType::UPDATE_ROWS_V0 => {
+            Event::RowsV0(rows::parse(body, event_type, RowsKind::Update, fde).map_err(wrong)?)
+        }
+        EventType::DELETE_ROWS_V0 => {
+            Event::RowsV0(rows::parse(body, event_type, RowsKind::Delete, fde).map_err(wrong)?)
+        }
+        EventType::SLAVE => Event::Slave(antique::slave(body).map_err(wrong)?),
+        EventType::START_V3 => return Err(antique::start_v3(raw)),
+        EventType::MARIA_START_ENCRYPTION => {
+            let start = maria::start_encryption(body).map_err(wrong)?;
+            if !policy::may_be_ignored(header) {
+                return Err(EventError::Encrypted { scheme: start.scheme, key_version: start.key_version });
+            }
+            Event::StartEncryption(start)
+        }
+        _ if policy::may_be_ignored(header) => Event::Ignorable(body),
         _ => Event::Other,
     })
+}
+
+fn previous_gtids(body: &[u8]) -> Result<GtidSet, EventError> {
+    GtidSet::decode(body).map_err(|error| in_body(EventType::PREVIOUS_GTIDS, body, nom::Err::Error(error)))
 }
 
 /// The statement of a QUERY_EVENT, and nothing else of it: for telling groups apart.
@@ -114,10 +182,7 @@ pub(super) fn xid(body: &[u8]) -> Result<u64, EventError> {
 
 /// Whether a MariaDB GTID_EVENT opens a group of one event.
 pub(super) fn maria_standalone(body: &[u8]) -> Result<bool, EventError> {
-    match maria::parse_gtid(body, 0) {
-        Ok(event) => Ok(event.standalone),
-        Err(error) => Err(in_body(EventType::MARIA_GTID, body, error)),
-    }
+    maria_gtid::standalone(body).map_err(|error| in_body(EventType::MARIA_GTID, body, error))
 }
 
 /// Table number and flags of a row event of any version.
@@ -186,6 +251,9 @@ pub struct FormatDescription {
     pub post_header_lengths: Vec<u8>,
     /// How the file's events are protected.
     pub checksum: ChecksumAlgorithm,
+    /// The file is of a development tree whose event types have numbers of their own: see
+    /// [`FormatDescription::event_type`].
+    pub tree_types: bool,
 }
 
 impl FormatDescription {
@@ -202,6 +270,8 @@ impl FormatDescription {
 pub struct GtidEvent {
     /// `None` for anonymous transactions.
     pub gtid: Option<Gtid>,
+    /// MySQL: bit 1 says that statements may be in it (FLAG_MAY_HAVE_SBR).
+    pub gtid_flags: u8,
     /// Logical clock: the last transaction this one must wait for; 0 when not said.
     pub last_committed: u64,
     /// Logical clock: this transaction's own number; 0 when not said.
@@ -216,11 +286,15 @@ pub struct GtidEvent {
     pub immediate_server_version: u32,
     /// Version of the first server; 0 when not said.
     pub original_server_version: u32,
+    /// Group Replication: what keeps commits of one group together; 0 when not said.
+    pub commit_group_ticket: u64,
     /// MariaDB: the group is one event and has no end mark (FL_STANDALONE). Always false for MySQL.
     pub standalone: bool,
     /// MariaDB: the rows of an XA transaction that is only prepared; whether they stand is decided by a later group
     /// (FL_PREPARED_XA).
     pub prepared_xa: bool,
+    /// MariaDB: all it says beyond the GTID.
+    pub maria: Option<MariaGtid>,
 }
 
 /// QUERY_EVENT: a statement with the session it ran in.
@@ -234,6 +308,8 @@ pub struct QueryEvent<'a> {
     pub error_code: u16,
     /// Default database; empty for none.
     pub database: &'a [u8],
+    /// The status variables as they stand: see [`QueryEvent::status_variables`].
+    pub status_vars: &'a [u8],
     /// Session state, by name.
     pub session: SessionContext<'a>,
     /// The statement's bytes, in the session's `character_set_client`.
@@ -358,6 +434,8 @@ pub struct TableMapEvent<'a> {
     pub null_bitmap: &'a [u8],
     /// Optional metadata: type-length-value fields, SIGNEDNESS and so on; empty on old servers.
     pub optional: &'a [u8],
+    /// Written by MariaDB, where optional metadata counts spatial columns as text.
+    pub mariadb: bool,
 }
 
 /// What a row event does.
@@ -419,10 +497,10 @@ pub enum Event<'a> {
     Xid(u64),
     /// GTID_EVENT and its kin.
     Gtid(GtidEvent),
-    /// PREVIOUS_GTIDS_EVENT, undecoded set.
-    PreviousGtids(&'a [u8]),
-    /// MariaDB GTID_LIST_EVENT, undecoded list.
-    GtidList(&'a [u8]),
+    /// PREVIOUS_GTIDS_EVENT: what was in the files before this one.
+    PreviousGtids(GtidSet),
+    /// MariaDB GTID_LIST_EVENT.
+    GtidList(GtidListEvent),
     /// MariaDB BINLOG_CHECKPOINT_EVENT: oldest file that crash recovery needs.
     BinlogCheckpoint(&'a [u8]),
     /// HEARTBEAT_LOG_EVENT v1 and v2: where the idle source stands.
@@ -439,8 +517,34 @@ pub enum Event<'a> {
     TableMap(TableMapEvent<'a>),
     /// Row events.
     Rows(RowsEvent<'a>),
-    /// An IGNORABLE_EVENT, or an unknown type whose header has the ignorable flag.
-    Ignorable,
+    /// Row events of version 0, which cannot be decoded: the log does not say which columns can be NULL.
+    RowsV0(RowsEvent<'a>),
+    /// XA_PREPARE_LOG_EVENT.
+    XaPrepare(XaPrepareEvent<'a>),
+    /// INCIDENT_EVENT.
+    Incident(IncidentEvent<'a>),
+    /// TRANSACTION_CONTEXT_EVENT.
+    TransactionContext(TransactionContextEvent<'a>),
+    /// VIEW_CHANGE_EVENT.
+    ViewChange(ViewChangeEvent<'a>),
+    /// BEGIN_LOAD_QUERY_EVENT.
+    BeginLoadQuery(FileBlockEvent<'a>),
+    /// APPEND_BLOCK_EVENT.
+    AppendBlock(FileBlockEvent<'a>),
+    /// EXECUTE_LOAD_QUERY_EVENT.
+    ExecuteLoadQuery(Box<ExecuteLoadQueryEvent<'a>>),
+    /// DELETE_FILE_EVENT: the file's number.
+    DeleteFile(u32),
+    /// EXEC_LOAD_EVENT: the file's number.
+    ExecLoad(u32),
+    /// LOAD_EVENT, NEW_LOAD_EVENT and CREATE_FILE_EVENT.
+    Load(Box<LoadEvent<'a>>),
+    /// SLAVE_EVENT.
+    Slave(SlaveEvent<'a>),
+    /// MariaDB START_ENCRYPTION_EVENT of a log that its server has decrypted.
+    StartEncryption(StartEncryptionEvent),
+    /// An IGNORABLE_EVENT, or an unknown type whose header has the ignorable flag, as its bytes.
+    Ignorable(&'a [u8]),
     /// A known or unknown type that this build does not decode and that may carry data.
     Other,
 }

@@ -12,7 +12,16 @@ pub(in crate::binlog) fn may_be_ignored(header: &EventHeader) -> bool {
     header.flags.has(EventFlags::IGNORABLE) && (unknown || header.event_type == EventType::MARIA_START_ENCRYPTION)
 }
 
-/// Whether a type that [`super::parse`] gives back as `Event::Other` may be passed over without loss.
+/// Whether an event is passed over unread because its writer says that it may be: one of unknown type with the
+/// ignorable flag, or IGNORABLE_EVENT.
+#[must_use]
+pub fn is_passed_over(header: &EventHeader) -> bool {
+    header.event_type == EventType::IGNORABLE
+        || header.flags.has(EventFlags::IGNORABLE) && header.event_type.name().is_none()
+}
+
+/// Whether events of a type may be passed over without loss, as far as the type says; an event of unknown type also may if
+/// its header says so. What is listed neither here nor handled by the applier stops the channel.
 #[must_use]
 pub fn carries_no_data(event_type: EventType) -> bool {
     matches!(
@@ -21,6 +30,8 @@ pub fn carries_no_data(event_type: EventType) -> bool {
         EventType::TRANSACTION_CONTEXT | EventType::VIEW_CHANGE
         // Written by no server since 3.23 and without meaning to any.
         | EventType::SLAVE
+        // By definition.
+        | EventType::IGNORABLE
     )
 }
 
@@ -32,7 +43,8 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
             "the source says that events may be missing from its log: copy the data again and start behind this event"
         }
         EventType::MARIA_START_ENCRYPTION => {
-            "the file is encrypted: read it through the server, or set encrypt_binlog=OFF at the source"
+            "only the server has the keys: read its log through a connection (it decrypts what it sends), or take a \
+             copy with mariadb-binlog --read-from-remote-server --raw"
         }
         EventType::XA_PREPARE => "XA transactions cannot be replayed; commit them in one phase at the source",
         EventType::LOAD
@@ -44,7 +56,8 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
         | EventType::BEGIN_LOAD_QUERY
         | EventType::EXECUTE_LOAD_QUERY => "LOAD DATA was logged as a statement: set binlog_format=ROW at the source",
         EventType::WRITE_ROWS_V0 | EventType::UPDATE_ROWS_V0 | EventType::DELETE_ROWS_V0 => {
-            "row events of MySQL 5.1 before its release; their row format is not in the log"
+            "row events of MySQL 5.1 before its release (5.1.15 and earlier): the log says neither which columns can \
+             be NULL nor how long their values are; a replica of MySQL 5.1 to 5.7 with the same tables can read them"
         }
         EventType::START_V3 => "the log was written by a server before MySQL 5.0",
         _ => "this build does not know the event; a newer one may",
@@ -52,6 +65,7 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -66,5 +80,33 @@ mod tests {
         assert!(!carries_no_data(EventType::INCIDENT));
         assert!(!carries_no_data(EventType::TRANSACTION_PAYLOAD));
         assert!(carries_no_data(EventType::VIEW_CHANGE));
+    }
+
+    #[test]
+    fn only_events_of_unknown_type_are_passed_over_by_their_flag() {
+        let mut header = EventHeader::read(&[0; crate::binlog::HEADER_LEN]).expect("a header");
+        for (flags, code, passed) in
+            [(0x80, 99, true), (0, 99, false), (0x80, 29, false), (0x80, 26, false), (0x80, 164, false), (0, 28, true)]
+        {
+            header.flags = EventFlags(flags);
+            header.event_type = EventType(code);
+            assert_eq!(is_passed_over(&header), passed, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_type_that_stops_says_what_to_do() {
+        let unknown = stop_hint(EventType(99));
+        for event_type in [
+            EventType::INCIDENT,
+            EventType::START_V3,
+            EventType::WRITE_ROWS_V0,
+            EventType::BEGIN_LOAD_QUERY,
+            EventType::LOAD,
+            EventType::XA_PREPARE,
+            EventType::MARIA_START_ENCRYPTION,
+        ] {
+            assert_ne!(stop_hint(event_type), unknown, "{event_type}");
+        }
     }
 }

@@ -170,7 +170,7 @@ fn look_at(passed: &Passed<'_>, lower_case_names: bool) -> Option<Touching> {
 }
 
 /// The first two words of a statement; what follows may hold values.
-fn first_words(statement: &[u8]) -> String {
+pub(super) fn first_words(statement: &[u8]) -> String {
     let start = statement.get(..200).unwrap_or(statement);
     let text = String::from_utf8_lossy(start);
     let words: Vec<_> = text

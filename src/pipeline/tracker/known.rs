@@ -7,7 +7,7 @@ use super::history::Until;
 use super::{SchemaTracker, Spot, not_looked, not_stored};
 use crate::pipeline::plans::ResolveError;
 use crate::schema::TextDefault;
-use crate::schema::ddl::{Known, TableState, Touches};
+use crate::schema::ddl::{DatabaseState, Known, TableState, Touches};
 use crate::store::{Origin, SchemaVersion, State, Subject};
 
 /// Definitions as they are before the statement at a position.
@@ -51,28 +51,28 @@ impl<'a> KnownAt<'a> {
         Ok(TableState::Is(def))
     }
 
-    fn look_up_text(&mut self, database: &str) -> Result<Option<TextDefault>, ResolveError> {
+    fn look_up_text(&mut self, database: &str) -> Result<DatabaseState, ResolveError> {
         let subject = Subject::Text(database.to_owned());
         match self.stated(&subject)? {
-            Some(State::Text(text)) => return Ok(Some(text)),
-            Some(State::Gone) => return Ok(None),
+            Some(State::Text(text)) => return Ok(DatabaseState::Is(text)),
+            Some(State::Gone) => return Ok(DatabaseState::Gone),
             _ => {}
         }
         if !matches!(self.touches, Touches::Tables(_)) || self.tracker.settings()?.logs_names {
-            return Ok(None);
+            return Ok(DatabaseState::Unknown);
         }
         let Spot { boundary, position } = self.at;
         let lower = self.tracker.lower_case_names()?;
         let (collation, end) = self.tracker.source.collation(database)?;
         let touched = self.tracker.ahead.touched(Sought::Collation(database), boundary, position, &end, lower);
         let Some(collation) = collation.filter(|_| matches!(touched, Ok(None))) else {
-            return touched.map(|_| None).map_err(|error| not_looked(error).into());
+            return touched.map(|_| DatabaseState::Unknown).map_err(|error| not_looked(error).into());
         };
         let text = TextDefault::of_collation(&collation);
         let state = State::Text(text.clone());
         let version = SchemaVersion { subject, position: position.clone(), state, origin: Origin::Catalog };
         self.tracker.history.record(version).map_err(not_stored)?;
-        Ok(Some(text))
+        Ok(DatabaseState::Is(text))
     }
 
     fn or_failed<T>(&mut self, result: Result<T, ResolveError>, otherwise: T) -> T {
@@ -95,11 +95,11 @@ impl Known for KnownAt<'_> {
         self.or_failed(result, TableState::Unknown)
     }
 
-    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
+    fn database(&mut self, database: &str) -> DatabaseState {
         if self.error.is_some() {
-            return None;
+            return DatabaseState::Unknown;
         }
         let result = self.look_up_text(database);
-        self.or_failed(result, None)
+        self.or_failed(result, DatabaseState::Unknown)
     }
 }

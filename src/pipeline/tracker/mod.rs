@@ -14,7 +14,7 @@ mod source;
 
 use std::sync::Arc;
 
-use ahead::{AheadError, Sought};
+use ahead::{AheadError, Sought, first_words};
 use history::{History, Until};
 use known::KnownAt;
 
@@ -146,7 +146,10 @@ impl SchemaTracker {
         };
         for change in changes {
             match change {
-                Change::Table { database, table, state: TableState::Unknown } => {
+                // A temporary table is in no catalog: the table that it hides is.
+                Change::Table { database, table, state: TableState::Unknown }
+                    if first_words(query.statement) != "CREATE TEMPORARY" =>
+                {
                     self.unclear(database, table, at)?;
                 }
                 change => self.change(change, at.position).map_err(not_stored)?,

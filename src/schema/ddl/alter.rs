@@ -85,7 +85,9 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Opt
     cursor.word("NOWAIT");
     // Lists of partitions and ORDER BY have commas of their own.
     let mut in_list = false;
-    for mut item in cursor.items()? {
+    for item in cursor.items()? {
+        // Partitioning may follow the last clause without a comma.
+        let mut item = item.before(&["PARTITION", "BY"]).before(&["REMOVE", "PARTITIONING"]);
         let is_name = item.peek_at(1).is_none() || item.sees_at(1, "ASC") || item.sees_at(1, "DESC");
         if in_list && is_name && item.name().is_some() {
             continue;
@@ -278,7 +280,10 @@ impl Alter {
     /// The table after the statement, under its old name; `None` where that is not known.
     pub(super) fn apply(&self, def: &TableDef, context: &DdlContext<'_>, known: &mut dyn Known) -> Option<TableDef> {
         let mut draft = Draft::of(def);
-        let default = known.database_text(&def.database);
+        if self.only_renames() {
+            return Some(def.clone());
+        }
+        let default = known.database(&def.database).text();
         let convert = match &self.convert {
             Some(clause) => Some(self.convert_to(clause, default.as_ref(), context)?),
             None => None,
@@ -286,7 +291,7 @@ impl Alter {
         if let Some(text) = &convert {
             draft.text = Some(text.clone());
         } else if self.options.text.default {
-            draft.text = default;
+            draft.text = charset_of(default.as_ref());
         } else if !self.options.text.is_empty() {
             draft.text = Some(self.options.text.resolve(draft.text.as_ref(), context)?);
         }
@@ -296,6 +301,10 @@ impl Alter {
         draft.versioned = (draft.versioned || self.add_versioning || self.options.versioned) && !self.drop_versioning;
         draft.named_period &= !self.drop_versioning;
         self.drop_all_keys(&mut draft);
+        if self.specs.iter().any(|spec| spec.place == Place::First) && has_generated_key(def, context) {
+            // Whether the key stays in front depends on a variable that is not logged.
+            return None;
+        }
         self.columns(&mut draft, context)?;
         if let Some(text) = &convert {
             for slot in &mut draft.columns {
@@ -324,12 +333,26 @@ impl Alter {
         draft.finish(&def.database, &def.table, context)
     }
 
+    /// Nothing is said about columns, keys or options.
+    fn only_renames(&self) -> bool {
+        self.rename.is_some()
+            && self.convert.is_none()
+            && self.options.text.is_empty()
+            && self.options.engine.is_none()
+            && !(self.add_versioning || self.drop_versioning || self.options.versioned)
+            && [self.specs.len(), self.drops.len(), self.renames.len(), self.constraints.len(), self.drop_keys.len()]
+                .into_iter()
+                .chain([self.drop_constraints.len(), self.rename_keys.len()])
+                .all(|len| len == 0)
+    }
+
     fn drop_all_keys(&self, draft: &mut Draft) {
         let named = |name: &str, list: &[String]| list.iter().any(|drop| same(drop, name));
         // A constraint's name may be a key's; the primary key's is PRIMARY.
         draft.keys.retain(|key| {
             let name = key.name.as_deref().unwrap_or_default();
-            !named(name, &self.drop_keys) && !(key.kind != KeyKind::Plain && named(name, &self.drop_constraints))
+            let as_constraint = key.kind != KeyKind::Plain && named(name, &self.drop_constraints);
+            !as_constraint && !named(name, &self.drop_keys)
         });
     }
 
@@ -365,7 +388,7 @@ impl Alter {
                     later.push((Slot { def, was: None }, &spec.place));
                 }
             }
-            draft.add_column_keys(&spec.column);
+            draft.add_column_keys(&spec.column, context);
         }
         for mut slot in before {
             let name = slot.def.name.clone();
@@ -401,8 +424,12 @@ impl Alter {
         context: &DdlContext<'_>,
     ) -> Option<TextDefault> {
         let own = &self.options.text;
+        if own.charset.is_some() || own.default {
+            // The servers do not agree on which of the two holds.
+            return None;
+        }
         if clause.default && clause.collation.is_none() {
-            return database.cloned();
+            return charset_of(database);
         }
         let collation = clause.collation.clone().or_else(|| own.collation.clone());
         match (&clause.charset, collation) {
@@ -412,6 +439,18 @@ impl Alter {
             }
         }
     }
+}
+
+/// What `CHARACTER SET DEFAULT` is: the database's character set, with whatever collation.
+pub(super) fn charset_of(database: Option<&TextDefault>) -> Option<TextDefault> {
+    database.map(|text| TextDefault { charset: text.charset.clone(), collation: None })
+}
+
+/// MySQL's generated invisible primary key stands in front.
+fn has_generated_key(def: &TableDef, context: &DdlContext<'_>) -> bool {
+    !context.is_mariadb()
+        && def.primary_key == [0]
+        && def.columns.first().is_some_and(|column| same(&column.name, "my_row_id"))
 }
 
 /// A text column in another character set: a TEXT keeps room for as many characters.
@@ -424,11 +463,19 @@ fn convert_column(def: &mut ColumnDef, text: &TextDefault) -> Option<()> {
         return Some(());
     }
     // Lengths in bytes depend on the character set there was.
-    let old = def.charset.as_deref()?;
+    let old_charset = def.charset.as_deref()?;
     if text.charset == "binary" {
         return None;
     }
-    let (old, new) = (max_bytes(old), max_bytes(&text.charset));
+    let (old, new) = (max_bytes(old_charset), max_bytes(&text.charset));
+    // Servers copy the bytes of labels that are not ASCII, or into what is not, and so change them.
+    let plain = |charset: &str| !matches!(charset, "utf16" | "utf16le" | "utf32" | "ucs2");
+    if let Some(labels) = &def.labels
+        && old_charset != text.charset
+        && !(labels.iter().all(|label| label.is_ascii()) && plain(old_charset) && plain(&text.charset))
+    {
+        return None;
+    }
     let length_bytes = match def.data_type.as_str() {
         "tinytext" => Some(1_u8),
         "text" => Some(2),

@@ -198,6 +198,10 @@ impl ColumnSpec {
             def.column_type.push_str(" /*M!100301 COMPRESSED*/");
         }
         match kind {
+            Kind::Enum(_) | Kind::Set(_) if context.is_mariadb() && is_binary(text.as_ref()) => {
+                def.charset = Some("binary".to_owned());
+                def.collation = Some("binary".to_owned());
+            }
             Kind::Char(_) | Kind::VarChar(_) | Kind::Text(_) | Kind::Enum(_) | Kind::Set(_) => set_text(&mut def, text),
             Kind::Json if context.is_mariadb() => set_text(&mut def, json_text(&self.data_type.text)),
             _ => {}
@@ -215,6 +219,10 @@ impl ColumnSpec {
             (None, _) => true,
         }
     }
+}
+
+fn is_binary(text: Option<&TextDefault>) -> bool {
+    text.is_some_and(|text| text.charset == "binary")
 }
 
 fn json_text(clause: &TextClause) -> Option<TextDefault> {

@@ -1,7 +1,6 @@
 //! CREATE TABLE and CREATE SEQUENCE.
 
-use std::sync::Arc;
-
+use super::alter::charset_of;
 use super::charset::TextClause;
 use super::column::column_spec;
 use super::cursor::Cursor;
@@ -31,22 +30,16 @@ pub(super) fn create_table(
     if let Some(source) = like(&cursor) {
         let (from_database, from_table) = context.resolve(source)?;
         let TableState::Is(def) = known.table(&from_database, &from_table) else { return None };
-        return Some(TableDef {
-            database: database.to_owned(),
-            table: table.to_owned(),
-            fires_triggers: false,
-            cascades: false,
-            ..Arc::unwrap_or_clone(def)
-        });
+        return Draft::of(&def).finish(database, table, context);
     }
     let items = cursor.group()?;
     let options = table_options(&mut cursor)?;
     if options.query {
         return None;
     }
-    let default = known.database_text(database);
+    let default = known.database(database).text();
     let text = if options.text.default {
-        default
+        charset_of(default.as_ref())
     } else {
         // Without the database's default, an own character set or collation is enough.
         options.text.resolve(default.as_ref(), context)
@@ -74,7 +67,7 @@ pub(super) fn create_table(
     constraints.sort_by_key(is_key);
     for item in constraints {
         match item {
-            Ok(spec) => draft.add_column_keys(&spec),
+            Ok(spec) => draft.add_column_keys(&spec, context),
             Err(constraint) => draft.add_constraint(constraint),
         }
     }

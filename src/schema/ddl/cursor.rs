@@ -177,6 +177,21 @@ impl<'t, 'a> Cursor<'t, 'a> {
         (depth == 0).then_some(items)
     }
 
+    /// The tokens before these keywords, or all.
+    pub(super) fn before(&self, keywords: &[&str]) -> Self {
+        let mut ahead = self.clone();
+        while !ahead.at_end() {
+            if ahead.clone().words(keywords) {
+                let len = self.tokens.len().saturating_sub(ahead.tokens.len());
+                return Self { tokens: self.tokens.get(..len).unwrap_or_default() };
+            }
+            if ahead.skip().is_none() {
+                break;
+            }
+        }
+        self.clone()
+    }
+
     /// Steps over one token, or over a group in parentheses.
     pub(super) fn skip(&mut self) -> Option<()> {
         if self.sees_sign('(') {

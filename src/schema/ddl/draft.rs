@@ -74,7 +74,8 @@ impl Draft {
                 .map(|key| Key {
                     name: Some(key.name.clone()),
                     kind: kind(key),
-                    using_hash: key.hashed,
+                    // Told to hash, a key forgets it when the table is made anew.
+                    using_hash: false,
                     old: true,
                     parts: key.parts.iter().map(name).collect(),
                 })
@@ -89,13 +90,14 @@ impl Draft {
     }
 
     /// Keys and the like that stand with a column.
-    pub(super) fn add_column_keys(&mut self, spec: &ColumnSpec) {
+    pub(super) fn add_column_keys(&mut self, spec: &ColumnSpec, context: &DdlContext<'_>) {
         let part = || vec![PartSpec::Column { name: spec.name.clone(), prefix: None }];
         let mut add = |kind| self.add_key(KeySpec { kind, parts: part(), ..KeySpec::default() });
         if spec.primary {
             add(KeyKind::Primary);
         }
-        if spec.unique {
+        // MariaDB takes the stronger of the two.
+        if spec.unique && !(spec.primary && context.is_mariadb()) {
             add(KeyKind::Unique);
         }
         if spec.references {
@@ -163,7 +165,7 @@ impl Draft {
                     def.columns.get_mut(column)?.nullable = false;
                 }
             }
-            let hashed = context.is_mariadb() && key.unique && is_hashed(&key, using_hash, &def);
+            let hashed = context.is_mariadb() && key.unique && is_hashed(&key, using_hash, &def)?;
             def.keys.push(KeyDef { hashed, ..key });
         }
         def.keys.sort_by(|a, b| a.name.cmp(&b.name));
@@ -247,25 +249,33 @@ fn has_duplicates(columns: &[ColumnDef]) -> bool {
 }
 
 /// Whether MariaDB keeps a hash of the key's columns, because they are too long for an index, or because it is told to.
-fn is_hashed(key: &KeyDef, using_hash: bool, def: &TableDef) -> bool {
+/// `None` where it depends on what is not known of the engine.
+fn is_hashed(key: &KeyDef, using_hash: bool, def: &TableDef) -> Option<bool> {
     let engine = def.engine.as_deref().unwrap_or("InnoDB").to_ascii_lowercase();
     if key.name == "PRIMARY" || engine == "memory" {
-        return false;
+        return Some(false);
     }
-    let limit = match engine.as_str() {
-        "myisam" => 1000,
-        "aria" => 2000,
-        _ => 3072,
+    // Longest key that fits, and shortest that does not.
+    let (fits, too_long) = match engine.as_str() {
+        "innodb" => (3072, 3073),
+        "myisam" => (1000, 1001),
+        "aria" => (1000, 2301),
+        _ => (255, u64::MAX),
     };
     let mut length = 0_u64;
     for part in &key.parts {
         let Some(column) = part.column.and_then(|column| def.columns.get(column)) else { continue };
         match part_length(column, part.prefix) {
             Some(part) => length = length.saturating_add(part),
-            None => return true,
+            None => return Some(true),
         }
     }
-    using_hash || length > limit
+    match length {
+        _ if using_hash => Some(true),
+        length if length <= fits => Some(false),
+        length if length >= too_long => Some(true),
+        _ => None,
+    }
 }
 
 /// Bytes that a column takes in a key; `None` for all of a TEXT or BLOB.

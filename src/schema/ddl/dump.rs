@@ -6,9 +6,9 @@
 
 use super::cursor::{Cursor, tokens};
 use super::token::Token;
-use super::{Change, DdlContext, Known, TableState, changes, mode};
+use super::{Change, DatabaseState, DdlContext, Known, TableState, changes, mode};
 use crate::disposition::Disposition;
-use crate::schema::{TableDef, Tables, TextDefault};
+use crate::schema::{TableDef, Tables};
 
 /// A file of definitions is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +88,8 @@ impl Known for All<'_> {
         }
     }
 
-    fn database_text(&mut self, database: &str) -> Option<TextDefault> {
-        self.0.database_text(database)
+    fn database(&mut self, database: &str) -> DatabaseState {
+        self.0.database(database)
     }
 }
 
@@ -105,7 +105,7 @@ impl Reader {
         let mut cursor = Cursor::new(&words);
         if cursor.word("USE") {
             self.database = cursor.name().ok_or_else(|| "USE names no database".to_owned())?;
-            return Ok(());
+            return if cursor.at_end() { Ok(()) } else { Err("more than a name stands behind USE".to_owned()) };
         }
         if cursor.word("SET") {
             self.set(&mut cursor);
@@ -182,6 +182,15 @@ impl<'a> Pieces<'a> {
                 return None;
             }
             let line = rest.lines().next().unwrap_or_default();
+            if line.starts_with('#') || is_comment(line) {
+                self.at = self.at.saturating_add(line.len());
+                continue;
+            }
+            if rest.starts_with("/*") && !rest.starts_with("/*!") && !rest.starts_with("/*M!") {
+                let len = rest.find("*/").map_or(rest.len(), |at| at.saturating_add(2));
+                self.at = self.at.saturating_add(len);
+                continue;
+            }
             let mut words = line.split_ascii_whitespace();
             if words.next().is_some_and(|word| word.eq_ignore_ascii_case("DELIMITER")) {
                 if let Some(delimiter) = words.next() {

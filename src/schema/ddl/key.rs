@@ -48,7 +48,7 @@ pub(super) enum Constraint {
 /// Whether what comes next is a key or a constraint, not a column.
 pub(super) fn begins_constraint(cursor: &Cursor<'_, '_>) -> bool {
     if cursor.sees("PERIOD") {
-        return cursor.sees_at(1, "FOR");
+        return cursor.sees_at(1, "FOR") || cursor.sees_at(1, "IF");
     }
     if cursor.sees("VECTOR") {
         return cursor.sees_at(1, "INDEX") || cursor.sees_at(1, "KEY") || cursor.peek_at(1) == Some(&Token::Sign('('));
@@ -58,7 +58,7 @@ pub(super) fn begins_constraint(cursor: &Cursor<'_, '_>) -> bool {
 
 /// Takes a key or a constraint.
 pub(super) fn constraint(cursor: &mut Cursor<'_, '_>) -> Option<Constraint> {
-    if cursor.words(&["PERIOD", "FOR"]) {
+    if cursor.words(&["PERIOD", "IF", "NOT", "EXISTS", "FOR"]) || cursor.words(&["PERIOD", "FOR"]) {
         return period(cursor);
     }
     let mut constraint_name = None;

@@ -77,7 +77,7 @@ impl<'a> DdlContext<'a> {
             default_collation_for_utf8mb4: session.default_collation_for_utf8mb4,
             collations_changed: session.character_set_collations.is_some_and(|pairs| !pairs.is_empty()),
             failed: query.error_code != 0,
-            explicit_defaults_for_timestamp: session.explicit_defaults_for_timestamp,
+            explicit_defaults_for_timestamp: explicit_defaults(query, server_version),
             server_version,
             lower_case_names,
         })
@@ -131,6 +131,15 @@ impl<'a> DdlContext<'a> {
     }
 }
 
+/// MySQL says it in a status variable, MariaDB as a bit of the flags.
+fn explicit_defaults(query: &QueryEvent<'_>, server_version: &str) -> Option<bool> {
+    const MARIADB_FLAG: u32 = 1 << 24;
+    match query.session.flags2 {
+        Some(flags) if server_version.contains("MariaDB") => Some(flags & MARIADB_FLAG != 0),
+        _ => query.session.explicit_defaults_for_timestamp,
+    }
+}
+
 /// `9.7.4-log` as 90704.
 fn version_number(version: &str) -> u32 {
     let version = version.strip_prefix("5.5.5-").unwrap_or(version);
@@ -153,12 +162,32 @@ pub enum TableState {
     Unknown,
 }
 
+/// What is known of a database at a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseState {
+    /// It is there, with this default character set and collation.
+    Is(TextDefault),
+    /// There is no such database.
+    Gone,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl DatabaseState {
+    fn text(self) -> Option<TextDefault> {
+        match self {
+            Self::Is(text) => Some(text),
+            Self::Gone | Self::Unknown => None,
+        }
+    }
+}
+
 /// The definitions before a statement.
 pub trait Known {
     /// A table; names are as the server keeps them.
     fn table(&mut self, database: &str, table: &str) -> TableState;
-    /// A database's default character set and collation; `None` where unknown.
-    fn database_text(&mut self, database: &str) -> Option<TextDefault>;
+    /// A database.
+    fn database(&mut self, database: &str) -> DatabaseState;
 }
 
 /// One thing that a statement changes.

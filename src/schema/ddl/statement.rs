@@ -8,8 +8,7 @@ use super::create::{create_table, sequence};
 use super::cursor::{Cursor, TableName, tokens};
 use super::key::{Constraint, KeyKind, KeySpec, finish_key, using};
 use super::touches::{Touches, set_statement, touches};
-use super::{Change, DdlContext, Known, TableState};
-use crate::schema::TextDefault;
+use super::{Change, DatabaseState, DdlContext, Known, TableState};
 
 /// What a statement changes, in order; empty where it leaves all tables alone.
 #[must_use]
@@ -290,10 +289,15 @@ impl Session<'_, '_> {
         let text =
             if clause.is_empty() || clause.default { default } else { clause.resolve(default.as_ref(), self.context) };
         if conditional && !replace {
-            // It may have been there, with what it had.
-            let text = self.known.database_text(&database).filter(|known| Some(known) == text.as_ref());
-            self.changes.push(Change::Database { database, text });
-            return Some(());
+            match self.known.database(&database) {
+                DatabaseState::Is(_) => return Some(()),
+                DatabaseState::Gone => {}
+                // It may have been there, with what it had.
+                DatabaseState::Unknown => {
+                    self.changes.push(Change::Database { database, text: None });
+                    return Some(());
+                }
+            }
         }
         // A new database has no tables.
         self.changes.push(Change::DatabaseGone(database.clone()));
@@ -309,7 +313,7 @@ impl Session<'_, '_> {
         if clause.is_empty() {
             return Some(());
         }
-        let old: Option<TextDefault> = self.known.database_text(&database);
+        let old = self.known.database(&database).text();
         let text = if clause.default {
             self.context.charset_server.and_then(of_id)
         } else {
@@ -328,10 +332,7 @@ fn database_options(cursor: &mut Cursor<'_, '_>) -> Option<TextClause> {
         if clause.take(cursor)? {
             continue;
         }
-        if cursor.any(&["ENCRYPTION", "COMMENT"]) {
-            cursor.sign('=');
-            cursor.next()?;
-        } else if cursor.words(&["READ", "ONLY"]) {
+        if cursor.any(&["ENCRYPTION", "COMMENT"]) || cursor.words(&["READ", "ONLY"]) {
             cursor.sign('=');
             cursor.next()?;
         } else {

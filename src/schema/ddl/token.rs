@@ -306,3 +306,96 @@ fn escape(c: char, out: &mut String) {
         other => out.push(other),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dialect(bits: u8) -> Dialect {
+        Dialect {
+            ansi_quotes: bits & 1 != 0,
+            no_backslash_escapes: bits & 2 != 0,
+            mariadb: bits & 4 != 0,
+            version: if bits & 4 != 0 { 101_108 } else { 90_704 },
+        }
+    }
+
+    fn tokens(text: &str, bits: u8) -> Vec<Token<'_>> {
+        Tokens::new(text, dialect(bits)).map(|placed| placed.token).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_an_end(text in any::<String>(), bits in 0_u8..8) {
+            prop_assert!(tokens(&text, bits).len() <= text.len());
+        }
+
+        #[test]
+        fn any_text_of_signs_has_an_end(text in "[-/*!M#'\"`\\\\ \na0.5x(),]{0,60}", bits in 0_u8..8) {
+            prop_assert!(tokens(&text, bits).len() <= text.len());
+        }
+
+        #[test]
+        fn a_quoted_name_is_read_as_it_was_written(name in any::<String>(), bits in 0_u8..8) {
+            let quoted = format!("`{}`", name.replace('`', "``"));
+            prop_assert_eq!(tokens(&quoted, bits), [Token::Quoted(name.clone().into())]);
+            let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+            prop_assert_eq!(tokens(&quoted, bits | 1), [Token::Quoted(name.into())]);
+        }
+
+        #[test]
+        fn a_string_is_read_as_it_was_written(text in any::<String>()) {
+            let plain = format!("'{}'", text.replace('\'', "''"));
+            prop_assert_eq!(tokens(&plain, 2), [Token::Text(text.clone().into())]);
+            let escaped = format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+            prop_assert_eq!(tokens(&escaped, 0), [Token::Text(text.into())]);
+        }
+    }
+
+    #[test]
+    fn comments_are_text_where_the_server_runs_them() {
+        let words = |text: &'static str, bits| {
+            let of = |token| match token {
+                Token::Word(word) => word.to_owned(),
+                other => format!("{other:?}"),
+            };
+            tokens(text, bits).into_iter().map(of).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(words("a /* b */ c -- d\n e # f\ng", 0), "a c e g");
+        assert_eq!(words("a /*! b */ c /*!50100 d */ e /*!99999 f /* g */ h */ i", 0), "a b c d e i");
+        assert_eq!(words("a /*M! b */ c /*M!100100 d */ e", 0), "a c e");
+        assert_eq!(words("a /*M! b */ c /*M!100100 d */ e /*M!120000 f */ g", 4), "a b c d e g");
+        assert_eq!(words("a /*!50701 b */ c /*!50100 d */ e /*!100100 f */ g", 4), "a c d e f g");
+        assert_eq!(words("a--b", 0), "a Sign('-') Sign('-') b");
+        assert_eq!(words("a /* b", 0), "a Broken");
+    }
+
+    #[test]
+    fn names_and_numbers_are_told_apart() {
+        use Token::{Bytes, Number, Sign, Word};
+        assert_eq!(
+            tokens("1 1.5 1e5 1e-5 1a 1e5x x'4142' 0x41 0xg b'101' t.1 e.1e5", 0),
+            [
+                Number("1"),
+                Number("1.5"),
+                Number("1e5"),
+                Number("1e-5"),
+                Word("1a"),
+                Word("1e5x"),
+                Bytes(vec![0x41, 0x42]),
+                Bytes(vec![0x41]),
+                Word("0xg"),
+                Bytes(vec![5]),
+                Word("t"),
+                Sign('.'),
+                Word("1"),
+                Word("e"),
+                Sign('.'),
+                Word("1e5"),
+            ]
+        );
+    }
+}

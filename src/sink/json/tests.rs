@@ -141,6 +141,7 @@ fn statement(text: &[u8]) -> Result<String, RenderError> {
         exec_time: 0,
         error_code: 0,
         database: b"shop",
+        status_vars: &[],
         session: SessionContext { charset: Some((8, 8, 8)), ..SessionContext::default() },
         statement: text,
     };

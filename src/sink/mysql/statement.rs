@@ -259,6 +259,7 @@ mod tests {
             exec_time: 0,
             error_code: 0,
             database: b"d",
+            status_vars: &[],
             session: session_,
             statement: b"CREATE TABLE t (a INT)",
         };

@@ -38,6 +38,7 @@ fn piece(sink: &MysqlSink, meta: &TransactionMeta, first: bool, statements: &[&s
             exec_time: 0,
             error_code: 0,
             database: b"d",
+            status_vars: &[],
             session: SessionContext { flags2: Some(0), sql_mode: Some(0), ..SessionContext::default() },
             statement: statement.as_bytes(),
         };
