@@ -19,7 +19,7 @@ const PREAMBLE: [&str; 5] = ["Format_desc", "Previous_gtids", "Gtid_list", "Binl
 /// Those that only servers with GTIDs write; there, each transaction begins with one.
 const OF_GTIDS: [&str; 2] = ["Previous_gtids", "Gtid_list"];
 /// Beginnings of the names of events that stand behind the first of a transaction.
-const WITHIN: [&str; 12] = [
+const WITHIN: [&str; 13] = [
     "Table_map",
     "Write_rows",
     "Update_rows",
@@ -32,6 +32,7 @@ const WITHIN: [&str; 12] = [
     "User var",
     "Append_block",
     "Execute_load_query",
+    "Transaction_payload",
 ];
 
 /// What a position is.
@@ -223,6 +224,7 @@ mod tests {
             ("Delete_rows_compressed_v1", "table_id: 9 flags: STMT_END_F"),
             ("Annotate_rows", "INSERT INTO t VALUES (1)"),
             ("Xid", "COMMIT /* xid=9 */"),
+            ("Transaction_payload", "compression='ZSTD', decompressed_size=443 bytes"),
             ("Query", "COMMIT"),
             ("Query", "use `d`; INSERT INTO t VALUES (1)"),
             ("Query", "SAVEPOINT `s`"),

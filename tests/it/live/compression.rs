@@ -43,7 +43,7 @@ fn source(flavor: Flavor) -> Server {
         session.exec(&format!("{plain}; {on}; INSERT INTO d.t (id, v) VALUES ({id} + 1, REPEAT('packed', 40))"));
     }
     // One transaction of more than 16 MiB.
-    let double = "INSERT INTO d.t (v) SELECT REPEAT(MD5(id * 7919), 16) FROM d.t; ".repeat(9);
+    let double = "INSERT INTO d.t (v) SELECT REPEAT(SHA2(id, 256), 8) FROM d.t; ".repeat(9);
     session.exec("USE d");
     session.exec(&format!("BEGIN; INSERT INTO d.t (id, v) VALUES (1000, 'large'); {double} COMMIT"));
     session.exec("INSERT INTO d.t (id, v) VALUES (1000000, 'the last')");
