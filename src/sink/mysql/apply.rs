@@ -395,8 +395,11 @@ fn check(
     if answer.warnings <= mark.warnings {
         return Ok(());
     }
-    let unexpected =
-        if last { warnings(connection)? } else { Some((None, "values were changed on the way".to_owned())) };
+    let unexpected = if last {
+        warnings(connection, mark.warnings)?
+    } else {
+        Some((None, "values were changed on the way".to_owned()))
+    };
     match unexpected {
         None => Ok(()),
         Some((code, what)) => Err(SinkError::Rejected {
@@ -409,11 +412,12 @@ fn check(
     }
 }
 
-/// The first warning of the last statement that matters, as its number and a text without values.
-fn warnings(connection: &mut Connection) -> Result<Option<(Option<u16>, String)>, SinkError> {
+/// The first warning of the last statement that matters beyond those expected, as its number and a text without values.
+fn warnings(connection: &mut Connection, expected: u64) -> Result<Option<(Option<u16>, String)>, SinkError> {
     let rows: Vec<(Vec<u8>, u16, Vec<u8>)> =
         connection.query(b"SHOW WARNINGS").map_err(|fault| fault.plain("asking for warnings"))?;
-    let bad = rows.into_iter().find(|(_, code, _)| !HARMLESS.contains(code));
+    let mut bad = rows.into_iter().filter(|(_, code, _)| !HARMLESS.contains(code));
+    let bad = bad.nth(usize::try_from(expected).unwrap_or(usize::MAX));
     Ok(bad.map(|(_, code, message)| {
         let message = String::from_utf8_lossy(&message).into_owned();
         let text = Fault::Server { code, message }.speakable();

@@ -230,6 +230,15 @@ impl<'a> Target<'a> {
             out.extend_from_slice(b" IS NULL");
             return Ok(());
         }
+        if matches!(cell, Cell::JsonDiff { .. }) {
+            return Err(RenderError {
+                what: format!(
+                    "a row of {} without a key is to be found by a document of which the log has but the changes",
+                    self.display
+                ),
+                hint: Some("set binlog_row_value_options='' at the source, or give the table a primary key".to_owned()),
+            });
+        }
         match (&column.def.charset, column.def.data_type.as_str()) {
             (_, "json") => {
                 plain(out);

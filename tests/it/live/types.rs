@@ -455,3 +455,36 @@ on_each_flavor! {
         assert_eq!(images, theirs);
     }
 }
+
+#[test]
+fn spatial_values_are_shown_as_wkb_and_geojson_too() {
+    let source = Server::start(Flavor::MySql, &["--binlog-row-metadata=FULL"]);
+    let mut session = source.session();
+    load(&mut session, Flavor::MySql, false);
+    let log = source.data_dir().join("mysql-bin.000001").display().to_string();
+    let decoded = |form: &str| {
+        let end = Replicate::new().run(&["decode", &log, "--geometry", form]);
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        rows_by_id(&end.stdout)
+    };
+    let (geojson, wkb) = (decoded("geojson"), decoded("wkb"));
+    let mut compared = 0;
+    for column in ["g", "p", "l", "po", "mp", "ml", "mpo", "gc"] {
+        let sql = format!(
+            "SELECT id, ST_AsGeoJSON({column}, 17, IF(ST_SRID({column}) = 0, 0, 2)), ST_SRID({column}), HEX(ST_AsWKB({column}, 'axis-order=long-lat')) \
+             FROM e.t_spatial WHERE {column} IS NOT NULL AND ST_SRID({column}) IN (0, 4326)"
+        );
+        for row in session.query(&sql) {
+            let row: Vec<String> = row.into_iter().flatten().collect();
+            let key = ("t_spatial".to_owned(), row[0].parse::<i64>().unwrap());
+            let shown = &geojson[&key].0["data"][column];
+            assert_eq!(*shown, serde_json::from_str::<Value>(&row[1]).unwrap(), "{column}");
+            let shown = &wkb[&key].0["data"][column];
+            assert_eq!(shown["srid"].to_string(), row[2]);
+            let bytes = base64::engine::general_purpose::STANDARD.decode(shown["wkb"].as_str().unwrap()).unwrap();
+            assert_eq!(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>(), row[3], "{column}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared}");
+}
