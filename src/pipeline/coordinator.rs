@@ -175,6 +175,8 @@ pub struct Coordinator<'a, O> {
     pub(super) grouper: Grouper,
     /// The source's position of the next event.
     pub(super) source: LogPosition,
+    /// While an event is looked at, its own offset there: `source` is behind it then.
+    pub(super) event_start: Option<u64>,
     /// The source's position behind the last complete transaction or event outside of any.
     pub(super) complete: LogPosition,
     sent: LogPosition,
@@ -220,6 +222,7 @@ impl<'a, O> Coordinator<'a, O> {
             buffer_at: 0,
             framed: 0,
             items: Vec::new(),
+            event_start: None,
             ignored: Ignored::default(),
             maps: Vec::new(),
             unpacker: None,
@@ -401,6 +404,7 @@ impl<'a, O> Coordinator<'a, O> {
         let body = raw.body(self.format.checksum).map_err(|error| self.event_error(at, &error))?;
         self.resumed |= self.resume.as_ref() == Some(&self.source);
         let before = self.source.pos;
+        self.event_start = Some(before);
         if !raw.header.is_artificial() && !raw.header.flags.has(EventFlags::RELAY_LOG) {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
         }
@@ -415,13 +419,12 @@ impl<'a, O> Coordinator<'a, O> {
             }
             self.maps.retain(|(map, _)| self.items.last().is_some_and(|item| map.offset < item.range.end));
         }
-        if !self.done_before(&self.source) {
-            self.ignored.see(&raw.header, &self.source.at(before));
-        }
+        self.pass_over(&raw.header, before);
         if let Step::Inside { first: true } | Step::Ends { first: true, .. } = step {
             self.open = Some(Open::begin(&raw.header, at, self.source.at(before)));
         }
         self.look_at(raw, body, at)?;
+        self.event_start = None;
         match step {
             Step::Outside => {
                 if !raw.header.flags.has(EventFlags::RELAY_LOG) {
@@ -431,6 +434,13 @@ impl<'a, O> Coordinator<'a, O> {
             }
             Step::Inside { .. } => Ok(false),
             Step::Ends { end, .. } => self.close(end, at.saturating_add(raw.bytes.len())),
+        }
+    }
+
+    /// Counts the event if it is passed over; the source's position is behind it, and it begins at `start`.
+    pub(super) fn pass_over(&mut self, header: &EventHeader, start: u64) {
+        if event::is_passed_over(header) && !self.done_before(&self.source) {
+            self.ignored.see(header, &self.source.at(start));
         }
     }
 
@@ -649,7 +659,7 @@ impl<'a, O> Coordinator<'a, O> {
         let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
             read: Some(LogPosition::new(self.input.file_name(), offset)),
-            source: Some(self.source.clone()),
+            source: Some(self.event_start.map_or_else(|| self.source.clone(), |start| self.source.at(start))),
             inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
             table: None,

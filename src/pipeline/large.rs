@@ -144,14 +144,14 @@ impl<O> Coordinator<'_, O> {
             }
             let before = self.source.pos;
             self.source.pos = widen_end(before, u64::from(header.event_size), header.log_pos);
-            if !self.done_before(&self.source) {
-                self.ignored.see(&header, &self.source.at(before));
-            }
+            self.event_start = Some(before);
+            self.pass_over(&header, before);
             let payload = (kind == EventType::TRANSACTION_PAYLOAD).then_some(offset);
             let Fed { step, abandoned } = self.scan_event(&header, &bytes, at)?;
             if abandoned {
                 return Err(self.no_end(kind, at));
             }
+            self.event_start = None;
             offset = offset.saturating_add(to_u64(size));
             match step {
                 Step::Inside { first: false } => {}

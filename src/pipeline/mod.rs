@@ -17,6 +17,9 @@ pub mod coordinator;
 pub mod decode;
 pub mod dispatch;
 pub mod error;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod event_tests;
 mod ignored;
 pub mod input;
 mod large;

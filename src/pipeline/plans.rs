@@ -176,7 +176,7 @@ impl PlanCache {
             Names::Source(_) if crate::row::has_full_names(map) => None,
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
-            Names::Log { .. } if crate::row::has_full_names(map) => None,
+            Names::Log { tables, .. } if crate::row::has_full_names(map) => return described(tables, map),
             Names::Log { tables, given } => return followed(tables, *given, map),
         };
         TablePlan::compile(map, def)
@@ -194,6 +194,19 @@ fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> 
         None => tables.forget(),
     }
     true
+}
+
+/// The plan of a table map that names its columns. A followed definition adds what the map does not say (generated
+/// columns, types of MariaDB that travel as others) if it is of the same columns.
+fn described(tables: &mut Tables, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
+    if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
+        && let TableState::Is(def) = tables.get(database, table)
+        && let Ok(plan) = TablePlan::compile(map, Some(Arc::clone(&def)))
+        && plan.columns.iter().zip(&def.columns).all(|(plan, def)| plan.name.eq_ignore_ascii_case(&def.name))
+    {
+        return Ok(plan);
+    }
+    TablePlan::compile(map, None).map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
 }
 
 /// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.

@@ -18,7 +18,7 @@ use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
 use crate::change::TransactionMeta;
 use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
 use crate::statement::{StatementKind, classify};
 
 /// Rendered bytes that make a part: enough for one efficient write.
@@ -245,7 +245,19 @@ impl<'a, R: Renderer> Task<'a, R> {
             | Event::Load(_)
             | Event::RowsV0(_)
             | Event::Slave(_)
-            | Event::Other) => self.undecoded(item, &event, raw.header.event_type, at)?,
+            | Event::Other) => {
+                let context = EventContext {
+                    transaction: &item.transaction,
+                    event: &event,
+                    inputs: &std::mem::take(&mut state.inputs),
+                    timestamp: raw.header.timestamp,
+                    server_id: raw.header.server_id,
+                };
+                let taken = self.renderer.event(&context, &mut self.out);
+                if !taken.map_err(|error| self.render_error(error, item, at, None))? {
+                    self.undecoded(item, &event, raw.header.event_type, at)?;
+                }
+            }
             Event::FormatDescription(_)
             | Event::Rotate(_)
             | Event::Stop
@@ -342,7 +354,11 @@ impl<'a, R: Renderer> Task<'a, R> {
             | StatementKind::XaEnd
             | StatementKind::XaPrepare
             | StatementKind::XaCommit
-            | StatementKind::XaRollback => Err(self.xa(item, at).into()),
+            | StatementKind::XaRollback
+                if !R::TAKES_XA =>
+            {
+                Err(self.xa(item, at).into())
+            }
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,

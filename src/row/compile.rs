@@ -261,6 +261,8 @@ struct Compiler<'a> {
     table: String,
     metadata: Metadata<'a>,
     def: Option<&'a TableDef>,
+    /// Whether MariaDB wrote the table map.
+    mariadb: bool,
     counts: Counts,
 }
 
@@ -275,7 +277,8 @@ impl TablePlan {
         let table = format!("{database}.{name}");
         let metadata = Metadata::parse(map.optional)
             .map_err(|error: MetadataError| PlanError::Malformed { table: table.clone(), what: error.to_string() })?;
-        let mut compiler = Compiler { table, metadata, def: def.as_deref(), counts: Counts::default() };
+        let mut compiler =
+            Compiler { table, metadata, def: def.as_deref(), mariadb: map.mariadb, counts: Counts::default() };
         let (columns, primary_key) = compiler.columns(map)?;
         let named = compiler.metadata.names.is_some() || compiler.def.is_some();
         Ok(Self::new(map.table_id, database, name, columns, primary_key, named, def))
@@ -346,6 +349,9 @@ impl Compiler<'_> {
         })?;
         let def = self.def.and_then(|def| def.columns.get(index));
         let (said_unsigned, said_collation) = self.said(&logged);
+        if self.mariadb && matches!(logged.kind, ColumnKind::Geometry { .. }) {
+            self.counts.character += 1;
+        }
         if let Some(def) = def {
             fit::check(&logged, said_unsigned, said_collation, def).map_err(|logged| PlanError::ColumnType {
                 table: self.table.clone(),
@@ -357,7 +363,14 @@ impl Compiler<'_> {
         }
         let unsigned = said_unsigned.or(def.map(|def| def.unsigned)).unwrap_or(false);
         let collation = said_collation.or_else(|| def.and_then(fit::collation_of));
-        let mut column = ColumnPlan::new(name, logged.kind, unsigned, collation);
+        let kind = match logged.kind {
+            // MariaDB logs vectors as VARBINARY.
+            ColumnKind::Text { length_bytes } if def.is_some_and(|def| def.data_type == "vector") => {
+                ColumnKind::Vector { length_bytes }
+            }
+            kind => kind,
+        };
+        let mut column = ColumnPlan::new(name, kind, unsigned, collation);
         column.labels = self.labels(&logged, collation).or_else(|| def.and_then(|def| def.labels.clone()));
         column.disguise = def.and_then(|def| match def.data_type.as_str() {
             "inet4" => Some(Disguise::Inet4),

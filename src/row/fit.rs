@@ -20,7 +20,16 @@ pub(super) fn collation_of(def: &ColumnDef) -> Option<u16> {
 fn is_binary(data_type: &str) -> bool {
     matches!(
         data_type,
-        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "inet4" | "inet6" | "uuid"
+        "binary"
+            | "varbinary"
+            | "tinyblob"
+            | "blob"
+            | "mediumblob"
+            | "longblob"
+            | "inet4"
+            | "inet6"
+            | "uuid"
+            | "vector"
     )
 }
 
@@ -70,7 +79,7 @@ fn kind_fits(logged: &Logged, def: &ColumnDef) -> bool {
         K::Text { .. } if logged.fixed_width.is_some() => {
             matches!(data_type, "char" | "binary" | "inet4" | "inet6" | "uuid")
         }
-        K::Text { .. } => matches!(data_type, "varchar" | "varbinary"),
+        K::Text { .. } => matches!(data_type, "varchar" | "varbinary" | "vector"),
         K::Compressed { .. } => def.column_type.to_ascii_lowercase().contains("compressed"),
         K::Blob { length_bytes } => blob_fits(length_bytes, data_type),
         K::Json { .. } => matches!(data_type, "json" | "longtext"),

@@ -35,6 +35,25 @@ pub(crate) fn write_double(value: f64, whole: Whole, out: &mut Vec<u8>) -> bool 
     true
 }
 
+/// Appends a coordinate of WKT; `false` if it is no number. Texts longer than 25 bytes, which but small numbers have, become
+/// scientific, as `ST_AsText` of MySQL has them.
+#[inline]
+pub(crate) fn write_coordinate(value: f64, out: &mut Vec<u8>) -> bool {
+    const MAX_TEXT: usize = 25;
+    let start = out.len();
+    let finite = write_double(value, Whole::Bare, out);
+    if out.len() - start > MAX_TEXT {
+        let text = out.split_off(start);
+        let mut digits = [0u8; 40];
+        let (digits, point) = take_digits(text.strip_prefix(b"-").unwrap_or(&text), &mut digits);
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        scientific(digits, point - 1, out);
+    }
+    finite
+}
+
 /// Appends a FLOAT; `false` if it is no number.
 #[inline]
 pub(crate) fn write_float(value: f32, out: &mut Vec<u8>) -> bool {
@@ -175,6 +194,23 @@ mod tests {
             assert_eq!(text(*value, Whole::Point), *point);
         }
         assert!(!write_double(f64::NAN, Whole::Bare, &mut Vec::new()));
+    }
+
+    #[test]
+    fn small_coordinates_become_scientific_where_the_server_has_no_room() {
+        let cases = [
+            (4.218_382_309_773_005_4e-7, "0.00000042183823097730054"),
+            (-4.218_382_309_773_005_4e-7, "-4.2183823097730054e-7"),
+            (4.218_382_309_773_005_5e-8, "4.2183823097730055e-8"),
+            (1.234_567_890_1e-13, "0.00000000000012345678901"),
+            (1.234_567_890_123e-13, "1.234567890123e-13"),
+            (-1.5, "-1.5"),
+        ];
+        for (value, text) in cases {
+            let mut out = b"x".to_vec();
+            assert!(write_coordinate(value, &mut out));
+            assert_eq!(String::from_utf8(out).unwrap(), format!("x{text}"));
+        }
     }
 
     #[test]

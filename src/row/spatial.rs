@@ -6,7 +6,7 @@
 //! systems do so, the log does not say, and a catalog may change.
 //! Manual: "Internal Geometry Storage Format", "Well-Known Text (WKT) Format"; RFC 7946.
 
-use super::float::{Whole, write_double};
+use super::float::{Whole, write_coordinate, write_double};
 use super::text::base64;
 
 /// Nesting of collections that is followed.
@@ -141,8 +141,8 @@ impl Reader<'_> {
     fn coordinate(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let bytes = self.take()?;
         let value = if self.big_endian { f64::from_be_bytes(bytes) } else { f64::from_le_bytes(bytes) };
-        let whole = if self.geojson { Whole::Point } else { Whole::Bare };
-        if write_double(value, whole, out) { Ok(()) } else { Err("a coordinate that is no number") }
+        let finite = if self.geojson { write_double(value, Whole::Point, out) } else { write_coordinate(value, out) };
+        if finite { Ok(()) } else { Err("a coordinate that is no number") }
     }
 
     /// A geometry with its header; inside a multi-geometry (`inside`) its name is left out.

@@ -25,6 +25,7 @@ fn map<'a>(types: &'a [u8], meta: &'a [u8], optional: &'a [u8]) -> TableMapEvent
         column_meta: meta,
         null_bitmap: &[0xff, 0xff],
         optional,
+        mariadb: false,
     }
 }
 
@@ -158,6 +159,47 @@ fn absent_columns_are_not_null_and_do_not_count_in_the_null_bitmap() {
     assert_eq!(split(&plan, &event, 0, &mut before, &mut after), Ok(7));
     assert_eq!(before, [Cell::At { start: 1, end: 5 }, Cell::Absent, Cell::Absent]);
     assert_eq!(after, [Cell::Absent, Cell::At { start: 6, end: 7 }, Cell::Null]);
+}
+
+#[test]
+fn mariadb_counts_spatial_columns_among_the_character_sets() {
+    // g GEOMETRY, v VARCHAR(40): collations 63 and 8.
+    let types = [255, 15];
+    let mut map = map(&types, &[4, 40, 0], &[3, 2, 63, 8]);
+    map.mariadb = true;
+    assert_eq!(TablePlan::compile(&map, None).unwrap().columns[1].collation, Some(8));
+    map.mariadb = false;
+    map.optional = &[3, 1, 8];
+    assert_eq!(TablePlan::compile(&map, None).unwrap().columns[1].collation, Some(8));
+}
+
+#[test]
+fn partial_images_say_for_each_json_column_whether_it_is_a_document() {
+    // j JSON, a TINYINT, k JSON, l JSON; the after image has not k.
+    let plan = TablePlan::compile(&map(&[245, 1, 245, 245], &[4, 4, 4], &[]), None).unwrap();
+    let rows = [&[0, 1, 0, 0, 0, 4, 7][..], &[1, 0b101, 0b000, 2, 0, 0, 0, 9, 9, 8, 0, 0, 0, 0, 0]].concat();
+    let mut event = event(RowsKind::Update, 4, &[0b0011], &[0b1011], &rows);
+    event.partial = true;
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    assert_eq!(split(&plan, &event, 0, &mut before, &mut after), Ok(rows.len() - 1));
+    assert_eq!(
+        after,
+        [
+            Cell::JsonDiff { start: 14, end: 16 },
+            Cell::At { start: 16, end: 17 },
+            Cell::Absent,
+            Cell::JsonDiff { start: 21, end: 21 }
+        ]
+    );
+    // Without the option there is no bitmap of JSON columns, and options not known are refused.
+    let plain = [&rows[..7], &[0, 0b1111]].concat();
+    event.rows = &plain;
+    split(&plan, &event, 0, &mut before, &mut after).unwrap();
+    assert_eq!(after, [Cell::Null, Cell::Null, Cell::Absent, Cell::Null]);
+    let unknown = [&rows[..7], &[2, 0b1111]].concat();
+    event.rows = &unknown;
+    let refused = split(&plan, &event, 0, &mut before, &mut after);
+    assert_eq!(refused, Err(RowError::ValueOptions { options: 2 }));
 }
 
 #[test]

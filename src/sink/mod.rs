@@ -9,7 +9,7 @@ pub mod mysql;
 pub mod null;
 pub mod sql;
 
-use crate::binlog::event::{IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
+use crate::binlog::event::{Event, IntvarEvent, QueryEvent, RandEvent, RowsEvent, UserVarEvent};
 use crate::change::TransactionMeta;
 use crate::disposition::Disposition;
 use crate::position::LogPosition;
@@ -61,6 +61,21 @@ pub struct StatementContext<'a> {
     pub server_id: u32,
 }
 
+/// An event that is neither rows nor a plain statement, with all that belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct EventContext<'a> {
+    /// The transaction it is part of.
+    pub transaction: &'a TransactionMeta,
+    /// The event.
+    pub event: &'a Event<'a>,
+    /// Values that a statement in it reads.
+    pub inputs: &'a StatementInputs<'a>,
+    /// Header timestamp of the event, seconds since 1970.
+    pub timestamp: u32,
+    /// `server_id` of the event's header.
+    pub server_id: u32,
+}
+
 /// What went wrong while rendering; the pipeline adds file, position, GTID and table.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
@@ -79,6 +94,9 @@ pub trait Renderer: Send {
     /// Whether rows need their number in the transaction (`RowsContext::first_row`).
     const NUMBERS_ROWS: bool = true;
 
+    /// Whether XA statements are taken as statements; else they stop the channel.
+    const TAKES_XA: bool = false;
+
     /// A transaction (or, if `continued`, a further piece of a large one) begins.
     fn begin(
         &mut self,
@@ -92,6 +110,11 @@ pub trait Renderer: Send {
 
     /// A statement that is not `BEGIN`, `COMMIT` or `ROLLBACK` of the whole group.
     fn statement(&mut self, context: &StatementContext<'_>, out: &mut Self::Output) -> Result<(), RenderError>;
+
+    /// An event that carries data in a way of its own. `false`: it is not taken, and stops the channel.
+    fn event(&mut self, _context: &EventContext<'_>, _out: &mut Self::Output) -> Result<bool, RenderError> {
+        Ok(false)
+    }
 
     /// The transaction is complete.
     fn end(&mut self, transaction: &TransactionMeta, out: &mut Self::Output) -> Result<(), RenderError>;

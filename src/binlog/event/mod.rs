@@ -434,6 +434,8 @@ pub struct TableMapEvent<'a> {
     pub null_bitmap: &'a [u8],
     /// Optional metadata: type-length-value fields, SIGNEDNESS and so on; empty on old servers.
     pub optional: &'a [u8],
+    /// Written by MariaDB, where optional metadata counts spatial columns as text.
+    pub mariadb: bool,
 }
 
 /// What a row event does.

@@ -65,6 +65,7 @@ pub fn stop_hint(event_type: EventType) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -79,6 +80,18 @@ mod tests {
         assert!(!carries_no_data(EventType::INCIDENT));
         assert!(!carries_no_data(EventType::TRANSACTION_PAYLOAD));
         assert!(carries_no_data(EventType::VIEW_CHANGE));
+    }
+
+    #[test]
+    fn only_events_of_unknown_type_are_passed_over_by_their_flag() {
+        let mut header = EventHeader::read(&[0; crate::binlog::HEADER_LEN]).expect("a header");
+        for (flags, code, passed) in
+            [(0x80, 99, true), (0, 99, false), (0x80, 29, false), (0x80, 26, false), (0x80, 164, false), (0, 28, true)]
+        {
+            header.flags = EventFlags(flags);
+            header.event_type = EventType(code);
+            assert_eq!(is_passed_over(&header), passed, "{code}");
+        }
     }
 
     #[test]

@@ -32,12 +32,14 @@ pub(super) fn parse<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<TableMap
             column_meta: nothing,
             null_bitmap: nothing,
             optional: nothing,
+            mariadb: fde.is_mariadb(),
         });
     }
     let (i, column_meta) = wire::lenenc_bytes("metadata")(i)?;
     let (i, null_bitmap) = wire::bitmap(column_count, "null_bits")(i)?;
     let (_, optional) = wire::rest(i)?;
-    Ok(TableMapEvent { table_id, flags, database, table, column_types, column_meta, null_bitmap, optional })
+    let mariadb = fde.is_mariadb();
+    Ok(TableMapEvent { table_id, flags, database, table, column_types, column_meta, null_bitmap, optional, mariadb })
 }
 
 impl TableMapEvent<'_> {

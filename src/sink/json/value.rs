@@ -150,15 +150,37 @@ fn write_disguised(disguise: Option<Disguise>, bytes: &[u8], out: &mut Vec<u8>) 
     }
 }
 
-/// IPv6 as MariaDB prints it: IPv4-compatible addresses end in dotted form, too.
+/// IPv6 as MariaDB prints it: IPv4-compatible addresses end in dotted form, too, and the longest run of zeros is left out
+/// even if it is but one.
 fn write_inet6(address: [u8; 16], out: &mut Vec<u8>) -> bool {
     use std::io::Write as _;
     let value = u128::from_be_bytes(address);
+    let [.., a, b, c, d] = address;
+    let dotted = Ipv4Addr::new(a, b, c, d);
     if value > 0xffff && value <= 0xffff_ffff {
-        let [.., a, b, c, d] = address;
-        return write!(out, "::{}", Ipv4Addr::new(a, b, c, d)).is_ok();
+        return write!(out, "::{dotted}").is_ok();
     }
-    write!(out, "{}", Ipv6Addr::from(address)).is_ok()
+    if value >> 32 == 0xffff {
+        return write!(out, "::ffff:{dotted}").is_ok();
+    }
+    let words = Ipv6Addr::from(address).segments();
+    let run = |start: usize| words.iter().skip(start).take_while(|word| **word == 0).count();
+    // The first of the longest.
+    let gap = (0..words.len()).rev().max_by_key(|start| run(*start)).unwrap_or(0);
+    let length = run(gap);
+    for (index, word) in words.iter().enumerate() {
+        if (gap..gap + length).contains(&index) {
+            if index == gap {
+                out.extend_from_slice(b"::");
+            }
+            continue;
+        }
+        let after_colons = index == 0 || (length > 0 && index == gap + length);
+        if write!(out, "{}{word:x}", if after_colons { "" } else { ":" }).is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// The label; the empty string for 0, which stands for a value that was refused; the number if labels are not known.

@@ -164,6 +164,8 @@ impl Session {
                     None => return Err(out_of_order()),
                 },
                 MarkKind::End => self.end(piece, uuid)?,
+                // Made for text only.
+                MarkKind::Xa { .. } | MarkKind::File { .. } | MarkKind::Load { .. } => return Err(out_of_order()),
             }
         }
         self.send(piece)

@@ -6,6 +6,7 @@
 
 use super::facts::{Facts, Flavor};
 use super::json;
+use crate::row::charset::Charset;
 use crate::row::value::{Timestamp, Value};
 use crate::sink::RenderError;
 
@@ -77,6 +78,8 @@ pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8], charset: Option<&str>) {
             string(out, bytes);
         }
         Some("binary") | None => binary(out, bytes, None),
+        // As bytes it is stored as it is; with an introducer the server warns, or refuses it.
+        Some(charset) if is_no_text(bytes, charset) => hex(out, bytes),
         Some(charset) => {
             // A superset, and not deprecated.
             let charset = if charset == "ucs2" { "utf16" } else { charset };
@@ -86,6 +89,12 @@ pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8], charset: Option<&str>) {
             hex(out, bytes);
         }
     }
+}
+
+/// Whether a column of a character set holds bytes that mean nothing there, which servers let some sets do.
+pub(super) fn is_no_text(bytes: &[u8], charset: &str) -> bool {
+    let may = !matches!(charset, "utf8mb4" | "utf8mb3" | "utf8" | "latin1" | "ascii" | "binary");
+    may && Charset::by_name(charset).is_some_and(|charset| charset.to_utf8(bytes).is_err())
 }
 
 /// Appends UTF-8 text.
@@ -131,7 +140,7 @@ fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends `x'..'`.
-pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::sink) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len().saturating_mul(2));
     out.extend_from_slice(b"x'");
@@ -166,6 +175,14 @@ mod tests {
         let mut out = Vec::new();
         value(&mut out, &value_, Form { charset, binary_width: None }, &facts(Flavor::MySql)).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_in_their_character_set_are_written_as_bytes() {
+        assert_eq!(sql(Value::Text(b"\x8a\xf9"), Some("cp1250")), "_cp1250 x'8af9'");
+        assert_eq!(sql(Value::Text(b"\x88\xf9"), Some("cp1250")), "x'88f9'");
+        assert_eq!(sql(Value::Text(b"\xd8\x00"), Some("ucs2")), "x'd800'");
+        assert_eq!(sql(Value::Text(b"\x20\xac"), Some("ucs2")), "_utf16 x'20ac'");
     }
 
     #[test]

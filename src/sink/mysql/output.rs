@@ -57,6 +57,27 @@ pub(in crate::sink) enum MarkKind {
     },
     /// A statement of the source that commits by itself: an index into `Statements::ddl`.
     Ddl(usize),
+    /// A statement about an XA transaction, in text that nobody here executes.
+    Xa {
+        /// One is open behind it.
+        open: bool,
+    },
+    /// Bytes of a file that a later statement loads, in text that nobody here executes.
+    File {
+        /// Its number.
+        id: u32,
+        /// They are the first.
+        first: bool,
+    },
+    /// LOAD DATA of such a file.
+    Load {
+        /// The file's number.
+        id: u32,
+        /// Where in the bytes the file's name is to stand.
+        at: usize,
+        /// The error it ended with at the source; 0 is none.
+        expected_error: u16,
+    },
     /// No bytes: the transaction is complete.
     End,
 }

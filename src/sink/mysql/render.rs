@@ -17,10 +17,11 @@ use super::output::{Ddl, MarkKind, RowsMark, Statements, Verb};
 use super::reverse;
 use super::statement;
 use super::table::Target;
-use crate::binlog::event::{RowsEvent, RowsKind};
+use crate::binlog::event::{ExecuteLoadQueryEvent, LoadDuplicates, RowsEvent, RowsKind};
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::row::{Cell, split};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext};
+use crate::statement::{StatementKind, classify};
 
 /// No statement that holds several rows grows past this many bytes.
 const MERGE_BYTES: usize = 1 << 20;
@@ -128,6 +129,12 @@ impl Renderer for MysqlRenderer {
         let facts = self.facts()?;
         let query = context.query;
         let read = ddl::Statement::read(query.statement);
+        if read.xa && self.offline.is_some() {
+            let open = matches!(classify(query.statement), StatementKind::XaStart | StatementKind::XaEnd);
+            out.bytes.extend_from_slice(query.statement);
+            out.mark(MarkKind::Xa { open });
+            return Ok(());
+        }
         if read.xa {
             return Err(RenderError {
                 what: "the source logged an XA transaction, which this sink does not replay".to_owned(),
@@ -196,6 +203,42 @@ impl Renderer for MysqlRenderer {
 }
 
 impl MysqlRenderer {
+    /// LOAD DATA of a file whose blocks were handed on before, in the session it had.
+    pub(in crate::sink) fn load(
+        &mut self,
+        context: &EventContext<'_>,
+        load: &ExecuteLoadQueryEvent<'_>,
+        out: &mut Statements,
+    ) -> Result<(), RenderError> {
+        let facts = self.facts()?;
+        let query = &load.query;
+        let EventContext { transaction, inputs, timestamp, server_id, .. } = *context;
+        let statement = StatementContext { transaction, query, inputs, timestamp, server_id };
+        let (session, restore) = statement::session(&statement, &facts)?;
+        if !query.database.is_empty() {
+            out.bytes.extend_from_slice(b"USE ");
+            literal::identifier(&mut out.bytes, query.database);
+            out.mark(MarkKind::Session);
+        }
+        out.bytes.extend_from_slice(&session);
+        out.mark(MarkKind::Session);
+        let place = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let (start, end) = (place(load.fn_pos_start), place(load.fn_pos_end));
+        let parts = query.statement.get(..start).zip(query.statement.get(end..));
+        let (head, tail) = parts.ok_or_else(|| refused("LOAD DATA without a place for the file's name"))?;
+        out.bytes.extend_from_slice(head);
+        let words: &[u8] = match load.duplicates {
+            LoadDuplicates::Replace => b" REPLACE INTO",
+            LoadDuplicates::Error | LoadDuplicates::Ignore => b" INTO",
+        };
+        out.bytes.extend_from_slice(words);
+        out.bytes.extend_from_slice(tail);
+        out.mark(MarkKind::Load { id: load.file_id, at: start, expected_error: query.error_code });
+        out.bytes.extend_from_slice(&restore);
+        out.mark(MarkKind::Session);
+        Ok(())
+    }
+
     fn insert(&mut self, target: &Target<'_>, event: &RowsEvent<'_>, out: &mut Statements) -> Result<(), RenderError> {
         let Self { offline, after, prefix, row, .. } = self;
         prefix.clear();
@@ -262,6 +305,7 @@ impl MysqlRenderer {
                 if !diffs.is_empty() {
                     comma(row);
                     target.change_document(row, column, *old, diffs, event.rows)?;
+                    changes = true;
                 }
             } else if !matches!(new, Cell::Absent) && differs(*old, *new, event.rows) {
                 comma(row);
@@ -289,6 +333,10 @@ impl MysqlRenderer {
         target.find(row, key, before, event.rows, whole)?;
         if event.partial {
             target.documents_fit(row, after, event.rows)?;
+            if whole || key.is_none() {
+                // Reversed, the changed document is that before with the changes.
+                target.documents_are(row, before, after, event.rows)?;
+            }
         }
         if key.is_none() {
             row.extend_from_slice(b" LIMIT 1");
@@ -316,6 +364,7 @@ impl MysqlRenderer {
             Some([at]) if !whole => target.columns.get(*at).zip(before.get(*at)),
             _ => None,
         };
+        let single = single.filter(|(column, cell)| !column.is_no_text(**cell, event.rows));
         let joint = if let Some((column, cell)) = single {
             prefix.extend_from_slice(&column.name);
             prefix.extend_from_slice(b" IN (");

@@ -37,7 +37,7 @@ pub(super) fn row(
             lacking(before.iter().zip(after.iter()).map(lost), target, "what was overwritten is not in the log")?;
             // The row as it is now: what the update left out is as before.
             for (old, new) in before.iter().zip(after.iter_mut()) {
-                if *new == Cell::Absent {
+                if matches!(new, Cell::Absent) || matches!(new, Cell::JsonDiff { start, end } if start == end) {
                     *new = *old;
                 }
             }

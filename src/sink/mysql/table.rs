@@ -5,7 +5,7 @@ use super::json_diff;
 use super::literal::{self, Form};
 use super::render::{bytes_of, refused};
 use crate::row::charset::Charset;
-use crate::row::{Cell, ColumnPlan, TablePlan, Value};
+use crate::row::{Cell, ColumnKind, ColumnPlan, TablePlan, Value};
 use crate::schema::{ColumnDef, TableDef};
 use crate::sink::RenderError;
 
@@ -27,6 +27,23 @@ impl TargetColumn<'_> {
         out.extend_from_slice(&self.name);
         out.push(b'=');
         out.extend_from_slice(&self.name);
+    }
+
+    /// Whether a cell of text means nothing in its character set, so that the server cannot compare it as text.
+    pub(super) fn is_no_text(&self, cell: Cell, rows: &[u8]) -> bool {
+        let text = matches!(self.plan.kind, ColumnKind::Text { .. } | ColumnKind::Blob { .. });
+        match (self.form.charset, bytes_of(cell, rows)) {
+            (Some(charset), Some(bytes)) if text => literal::is_no_text(bytes, charset),
+            _ => false,
+        }
+    }
+
+    /// Appends a condition on the bytes.
+    fn same_bytes(&self, out: &mut Vec<u8>, cell: Cell, rows: &[u8]) {
+        out.extend_from_slice(b"CAST(");
+        out.extend_from_slice(&self.name);
+        out.extend_from_slice(b" AS BINARY)=");
+        literal::hex(out, bytes_of(cell, rows).unwrap_or_default());
     }
 }
 
@@ -144,6 +161,10 @@ impl<'a> Target<'a> {
             for at in key {
                 if let (Some(column), Some(cell)) = (self.columns.get(*at), image.get(*at)) {
                     and(out);
+                    if column.is_no_text(*cell, rows) {
+                        column.same_bytes(out, *cell, rows);
+                        continue;
+                    }
                     out.extend_from_slice(&column.name);
                     out.push(b'=');
                     self.value(out, column, *cell, rows)?;
@@ -157,13 +178,34 @@ impl<'a> Target<'a> {
         for (at, (column, cell)) in self.columns.iter().zip(image).enumerate() {
             // A key says which row it is; in a text its collation may hide a difference.
             let said = key.contains(&at) && column.def.charset.is_none();
-            if !matches!(cell, Cell::Absent) && !column.def.generated && !said {
+            if !matches!(cell, Cell::Absent | Cell::JsonDiff { .. }) && !column.def.generated && !said {
                 and(out);
                 self.same(out, column, *cell, rows)?;
             }
         }
         if first {
             return Err(refused(format!("the row image of {} has no column to find the row by", self.display)));
+        }
+        Ok(())
+    }
+
+    /// Appends, after ` AND `, that documents of which `image` has the changes only are those of `old` with the changes.
+    pub(super) fn documents_are(
+        &self,
+        out: &mut Vec<u8>,
+        image: &[Cell],
+        old: &[Cell],
+        rows: &[u8],
+    ) -> Result<(), RenderError> {
+        for ((column, cell), old) in self.columns.iter().zip(image).zip(old) {
+            if let Some(diffs) = cell.diff_bytes(rows) {
+                let mut document = Vec::new();
+                self.value(&mut document, column, *old, rows)?;
+                out.extend_from_slice(b" AND ");
+                out.extend_from_slice(&column.name);
+                out.extend_from_slice(b"<=>");
+                json_diff::value(out, &document, diffs)?;
+            }
         }
         Ok(())
     }
@@ -202,6 +244,7 @@ impl<'a> Target<'a> {
                 out.extend_from_slice(&literal);
             }
             (_, "vector") => cast(out, "BINARY", &literal),
+            (Some(_), _) if column.is_no_text(cell, rows) => column.same_bytes(out, cell, rows),
             (Some(charset), kind) if !matches!(kind, "enum" | "set") => {
                 plain(out);
                 out.extend_from_slice(b" AND ");
@@ -270,8 +313,27 @@ impl<'a> Target<'a> {
         let mut scratch = Vec::new();
         let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
         literal::value(out, &value, column.form, self.facts).map_err(|error| self.in_column(column, error))?;
-        Ok(u64::from(matches!(value, Value::Enum(0))))
+        let clamped = match value {
+            Value::Enum(0) => true,
+            Value::Float(x) => exceeds(&column.def.column_type, f64::from(x)),
+            _ => false,
+        };
+        Ok(u64::from(clamped))
     }
+}
+
+/// Whether a value is larger than a `float(m,d)` takes. The largest one it takes may be rounded up when it is stored, and
+/// goes back to what it was when it is cut off again.
+fn exceeds(column_type: &str, x: f64) -> bool {
+    let inside = column_type.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    let numbers = inside.and_then(|(inside, _)| inside.split_once(','));
+    let (Some(digits), Some(scale)) = (
+        numbers.and_then(|(m, _)| m.trim().parse::<i32>().ok()),
+        numbers.and_then(|(_, d)| d.trim().parse::<i32>().ok()),
+    ) else {
+        return false;
+    };
+    x.abs() > 10f64.powi(digits.saturating_sub(scale)) - 10f64.powi(scale.saturating_neg())
 }
 
 fn differs(what: String) -> RenderError {
@@ -291,5 +353,17 @@ fn charset<'a>(plan: &ColumnPlan, def: &'a ColumnDef) -> Option<&'a str> {
     match plan.collation.and_then(Charset::of_collation) {
         Some(charset) => Some(charset.name()),
         None => def.charset.as_deref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exceeds;
+
+    #[test]
+    fn only_floats_with_digits_of_their_own_can_exceed_them() {
+        assert!(exceeds("float(9,4)", 100_000.0) && exceeds("float(9,4) unsigned", -100_000.0));
+        assert!(!exceeds("float(9,4)", 99_999.0));
+        assert!(!exceeds("float", 1e30) && !exceeds("float(7)", 1e30));
     }
 }

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::render::FlashbackRenderer;
 use super::session::{self, Session, line};
 use super::spool::{Kind, Record, Spool};
+use crate::binlog::event::RowsEvent;
 use crate::change::TransactionMeta;
 use crate::sink::mysql::Statements;
 use crate::sink::mysql::output::{MarkKind, RowsMark, Verb};
@@ -33,13 +34,19 @@ pub struct FlashbackSink {
     current: Option<TransactionMeta>,
     /// The transaction under way has a change.
     begun: bool,
+    /// The row events' flags of the transaction under way, put together.
+    flags: u8,
 }
 
 impl FlashbackSink {
     /// To standard output.
     #[must_use]
     pub fn stdout(options: FlashbackOptions) -> Self {
-        Self { options, out: Output::stdout(), spool: None, current: None, begun: false }
+        Self::into_output(Output::stdout(), options)
+    }
+
+    pub(super) fn into_output(out: Output, options: FlashbackOptions) -> Self {
+        Self { options, out, spool: None, current: None, begun: false, flags: 0 }
     }
 
     fn spool(&mut self) -> Result<&mut Spool, SinkError> {
@@ -51,16 +58,19 @@ impl FlashbackSink {
             self.spool()?.push(Record { kind: Kind::Begin, head: 0, flags: 0 }, b"")?;
         }
         let kind = if mark.verb == Verb::Insert { Kind::Insert } else { Kind::Change };
-        let flags = u8::try_from(mark.flags).unwrap_or(0) | if session::is_lenient(mark) { LENIENT } else { 0 };
+        let flags = u8::try_from(mark.flags).unwrap_or(0);
+        self.flags |= flags;
+        let flags = flags | if session::is_lenient(mark) { LENIENT } else { 0 };
         self.spool()?.push(Record { kind, head: mark.head, flags }, bytes)
     }
 
     fn end(&mut self) -> Result<(), SinkError> {
         let Some(meta) = self.current.take() else { return Ok(()) };
+        let flags = std::mem::take(&mut self.flags);
         if std::mem::take(&mut self.begun) {
             let mut text = Vec::new();
             session::comment(&mut text, "undoes ", &meta);
-            self.spool()?.push(Record { kind: Kind::End, head: 0, flags: 0 }, &text)?;
+            self.spool()?.push(Record { kind: Kind::End, head: 0, flags }, &text)?;
         }
         Ok(())
     }
@@ -73,11 +83,18 @@ impl FlashbackSink {
         let mut spool = self.spool.take().ok_or_else(|| SinkError::Unavailable { what: "not open".to_owned() })?;
         let title = "Undoes what a binary log says: feed it to 'mysql --binary-mode' as a whole.";
         Session::preamble(&mut self.out.text, title);
-        let mut script = Backward { unchecked: self.options.unchecked, ..Backward::default() };
+        let FlashbackOptions { unchecked, single_transaction: single, .. } = self.options;
+        let mut script = Backward { unchecked, single, ..Backward::default() };
+        if single {
+            line(&mut self.out.text, b"BEGIN");
+        }
         let mut bytes = Vec::new();
         while let Some(record) = spool.pop(&mut bytes)? {
             script.record(record, &bytes, &mut self.out.text);
             self.out.relieve()?;
+        }
+        if single {
+            line(&mut self.out.text, b"COMMIT");
         }
         Session::epilogue(&mut self.out.text);
         self.out.write()
@@ -125,7 +142,12 @@ impl Sink for FlashbackSink {
 #[derive(Debug, Default)]
 struct Backward {
     unchecked: bool,
+    /// All stands in one transaction, which is not written here.
+    single: bool,
     session: Session,
+    /// The transaction has changes without foreign key checks. They are what a parent's change set off, where servers
+    /// log that (MySQL from 9.6), and must not be set off once more when the parent's is undone, which comes first.
+    apart: bool,
     /// First words, rows and flags of the INSERT that waits for more rows, whose text is `bytes` long.
     insert: Option<Insert>,
 }
@@ -144,8 +166,11 @@ impl Backward {
         match record.kind {
             Kind::Insert => return self.insert(record, bytes, out),
             Kind::End => {
+                self.apart = u16::from(record.flags) & RowsEvent::NO_FOREIGN_KEY_CHECKS != 0;
                 out.extend_from_slice(bytes);
-                line(out, b"BEGIN");
+                if !self.single {
+                    line(out, b"BEGIN");
+                }
             }
             Kind::Change => {
                 self.close(out);
@@ -157,13 +182,16 @@ impl Backward {
             }
             Kind::Begin => {
                 self.close(out);
-                line(out, b"COMMIT");
+                if !self.single {
+                    line(out, b"COMMIT");
+                }
             }
         }
     }
 
     fn set(&mut self, flags: u8, out: &mut Vec<u8>) {
-        self.session.for_rows(out, u16::from(flags & !LENIENT), flags & LENIENT != 0);
+        let apart = if self.apart { RowsEvent::NO_FOREIGN_KEY_CHECKS } else { 0 };
+        self.session.for_rows(out, u16::from(flags & !LENIENT) | apart, flags & LENIENT != 0);
     }
 
     fn insert(&mut self, record: Record, bytes: &[u8], out: &mut Vec<u8>) {

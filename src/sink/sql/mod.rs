@@ -9,11 +9,15 @@
 //! it does not know. Manual: "mysql Client Commands", "Point-in-Time Recovery".
 
 mod flashback;
+mod load;
 mod output;
 mod render;
 mod script;
 mod session;
 mod spool;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -28,6 +32,8 @@ pub struct SqlOptions {
     pub preserve_gtids: bool,
     /// Nothing checks that rows were there.
     pub unchecked: bool,
+    /// Where files go that logged LOAD DATA statements read; they stop the decoder if `None`.
+    pub load_dir: Option<PathBuf>,
 }
 
 /// How `flashback` is written.
@@ -37,6 +43,8 @@ pub struct FlashbackOptions {
     pub by_key: bool,
     /// Nothing checks that rows were there.
     pub unchecked: bool,
+    /// All is undone in one transaction.
+    pub single_transaction: bool,
     /// Where the statements are kept until the last is known; the system's own place for temporary files if `None`.
     pub temp_dir: Option<PathBuf>,
 }

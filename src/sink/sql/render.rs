@@ -1,9 +1,11 @@
 //! The workers' halves: the MySQL sink's renderer, told that nobody is connected.
 
+use crate::binlog::event::Event;
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::sink::mysql::offline::Offline;
-use crate::sink::mysql::{MysqlRenderer, Statements};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
+use crate::sink::mysql::output::MarkKind;
+use crate::sink::mysql::{MysqlRenderer, Statements, literal};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify, leading_words};
 
 /// Renders changes as they were.
@@ -20,6 +22,31 @@ impl Renderer for SqlRenderer {
     type Output = Statements;
 
     const NUMBERS_ROWS: bool = false;
+    const TAKES_XA: bool = true;
+
+    fn event(&mut self, context: &EventContext<'_>, out: &mut Statements) -> Result<bool, RenderError> {
+        match context.event {
+            Event::XaPrepare(prepare) => {
+                let (verb, rest) = if prepare.one_phase { ("COMMIT", " ONE PHASE") } else { ("PREPARE", "") };
+                out.bytes.extend_from_slice(format!("XA {verb} ").as_bytes());
+                literal::hex(&mut out.bytes, prepare.xid.gtrid);
+                out.bytes.push(b',');
+                literal::hex(&mut out.bytes, prepare.xid.bqual);
+                out.bytes.extend_from_slice(format!(",{}{rest}", prepare.xid.format_id).as_bytes());
+                out.mark(MarkKind::Xa { open: false });
+            }
+            Event::BeginLoadQuery(block) | Event::AppendBlock(block) => {
+                out.bytes.extend_from_slice(block.block);
+                let first = matches!(context.event, Event::BeginLoadQuery(_));
+                out.mark(MarkKind::File { id: block.file_id, first });
+            }
+            Event::ExecuteLoadQuery(load) => self.0.load(context, load, out)?,
+            // The source gave the file up; nothing reads it.
+            Event::DeleteFile(_) => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 
     fn begin(&mut self, meta: &TransactionMeta, continued: bool, out: &mut Statements) -> Result<(), RenderError> {
         self.0.begin(meta, continued, out)

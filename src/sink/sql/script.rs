@@ -1,6 +1,9 @@
 //! `sql`: transactions as they were.
 
+use std::os::unix::ffi::OsStrExt;
+
 use super::SqlOptions;
+use super::load::LoadFiles;
 use super::output::Output;
 use super::render::SqlRenderer;
 use super::session::{self, Session, line};
@@ -24,7 +27,11 @@ impl SqlSink {
     /// To standard output.
     #[must_use]
     pub fn stdout(options: SqlOptions) -> Self {
-        Self { out: Output::stdout(), script: Script::new(options) }
+        Self::into_output(Output::stdout(), options)
+    }
+
+    pub(super) fn into_output(out: Output, options: SqlOptions) -> Self {
+        Self { out, script: Script::new(options) }
     }
 
     /// Ends the script. One that is not `complete` rolls back what is open: the rest of it never came.
@@ -71,6 +78,7 @@ impl Sink for SqlSink {
 #[derive(Debug)]
 pub(super) struct Script {
     options: SqlOptions,
+    files: LoadFiles,
     session: Session,
     current: Option<TransactionMeta>,
     /// `BEGIN` is written.
@@ -83,8 +91,8 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(options: SqlOptions) -> Self {
-        let session = Session::default();
-        Self { options, session, current: None, open: false, committed: false, numbered: false }
+        let (session, files) = (Session::default(), LoadFiles::new(options.load_dir.clone()));
+        Self { options, files, session, current: None, open: false, committed: false, numbered: false }
     }
 
     fn piece(&mut self, piece: &Statements, out: &mut Output) -> Result<(), SinkError> {
@@ -130,6 +138,21 @@ impl Script {
                 if let Some(ddl) = piece.ddl.get(*index) {
                     self.ddl(bytes, ddl, out);
                 }
+                Ok(())
+            }
+            MarkKind::Xa { open } => {
+                line(out, bytes);
+                (self.open, self.committed) = (*open, !open);
+                Ok(())
+            }
+            MarkKind::File { id, first } => self.files.block(*id, *first, bytes, self.current.as_ref()),
+            MarkKind::Load { id, at, expected_error } => {
+                self.ensure_open(out)?;
+                let (head, tail) = bytes.split_at_checked(*at).unwrap_or((bytes, &[]));
+                let name = self.files.path(*id)?.as_os_str().as_bytes();
+                let name: Vec<u8> = name.split(|byte| *byte == b'\'').collect::<Vec<_>>().join(&b"''"[..]);
+                logged(out, &[head, b" LOCAL INFILE '", &name, b"'", tail].concat(), *expected_error);
+                self.session.restored();
                 Ok(())
             }
             MarkKind::End => {

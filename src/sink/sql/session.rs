@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::binlog::event::RowsEvent;
 use crate::change::TransactionMeta;
 use crate::sink::mysql::output::RowsMark;
 use crate::sink::mysql::statement;
@@ -53,8 +54,8 @@ impl Session {
     /// Sets what a change of rows needs, if it is not set.
     pub(super) fn for_rows(&mut self, out: &mut Vec<u8>, flags: u16, lenient: bool) {
         if flags != self.flags {
-            let foreign_keys = u8::from(flags & 0x2 == 0);
-            let unique = u8::from(flags & 0x4 == 0);
+            let foreign_keys = u8::from(flags & RowsEvent::NO_FOREIGN_KEY_CHECKS == 0);
+            let unique = u8::from(flags & RowsEvent::RELAXED_UNIQUE_CHECKS == 0);
             line(out, format!("SET foreign_key_checks = {foreign_keys}, unique_checks = {unique}").as_bytes());
             self.flags = flags;
         }

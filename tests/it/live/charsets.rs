@@ -11,6 +11,7 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 use replicate::row::charset::Charset;
 
 use super::harness::{Flavor, Server, Session};
+use super::oracle::rounds;
 
 /// Makes tables of byte sequences: `s1` to `s4`. All there are, but of those of four bytes a part unless
 /// `REPLICATE_ORACLE_ROUNDS` asks for more than one.
@@ -28,11 +29,6 @@ fn sequences(session: &mut Session) {
          WHERE a.v BETWEEN x'80' AND x'ff' AND b.v BETWEEN x'30' AND x'39' AND c.v BETWEEN x'80' AND x'ff' \
          AND d.v BETWEEN x'30' AND x'39' {part}"
     ));
-}
-
-fn rounds() -> u64 {
-    std::env::var("REPLICATE_ORACLE_ROUNDS")
-        .map_or(1, |text| text.parse().expect("REPLICATE_ORACLE_ROUNDS is a number"))
 }
 
 /// What the server makes of each sequence of a table, in their order; `None` for what is not text.

@@ -16,6 +16,7 @@ mod harness_itself;
 mod life;
 mod mysql_sink;
 mod operation;
+mod oracle;
 mod partial_json;
 mod replication;
 mod schema;

@@ -1,0 +1,8 @@
+//! Spatial values: SRID, then WKB.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use replicate::row::ColumnKind;
+use replicate_fuzz::{render_value, with_length};
+
+fuzz_target!(|data: &[u8]| render_value(ColumnKind::Geometry { length_bytes: 4 }, None, &with_length(data)));
