@@ -28,6 +28,8 @@ impl<O> Coordinator<'_, O> {
         let mut spool = self.input.spool(&self.buffer).map_err(|error| self.read_error(error))?;
         let extent = self.find_end(&mut spool)?;
         let Some(mut open) = self.open.take() else { return Ok(()) };
+        // The last boundary, also where this is the first transaction of the first file.
+        self.complete = open.start.clone();
         let end = self.source.clone();
         let skip = open.passed_over || self.done_before(&end);
         self.buffer.clear();

@@ -58,7 +58,7 @@ impl<'a> KnownAt<'a> {
             Some(State::Gone) => return Ok(DatabaseState::Gone),
             _ => {}
         }
-        if !matches!(self.touches, Touches::Tables(_)) || self.tracker.settings()?.logs_names {
+        if !matches!(self.touches, Touches::Tables(_)) || !self.tracker.names_are_needed()? {
             return Ok(DatabaseState::Unknown);
         }
         let Spot { boundary, position } = self.at;

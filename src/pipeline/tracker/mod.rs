@@ -46,6 +46,8 @@ pub struct SchemaTracker {
     source: Box<dyn AskSource>,
     lower_case_names: Option<bool>,
     settings: Option<Settings>,
+    /// Some table map did not name its columns.
+    needed: bool,
 }
 
 impl SchemaTracker {
@@ -57,7 +59,7 @@ impl SchemaTracker {
         source: Box<dyn AskSource>,
     ) -> Self {
         let history = History::new(store, channel, source_identity.unwrap_or_default());
-        Self { history, ahead, source, lower_case_names: None, settings: None }
+        Self { history, ahead, source, lower_case_names: None, settings: None, needed: false }
     }
 
     /// Stores what was learned. To be called before anything behind it in the log is handed on.
@@ -73,6 +75,7 @@ impl SchemaTracker {
     /// # Errors
     /// When names cannot be known, or what is needed to know them cannot be had.
     pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
+        self.needed = true;
         let lower = self.lower_case_names()?;
         let (database, table) = (name(map.database, lower)?, name(map.table, lower)?);
         let subject = Subject::Table(database.clone(), table.clone());
@@ -249,10 +252,22 @@ impl SchemaTracker {
         }
     }
 
-    /// What a table is behind a statement that says too little of it, if the catalog's word holds there. Not asked for
-    /// a source that names its columns: nobody needs it.
+    /// Whether definitions will be needed. Not for a source that names its columns; such a one need not even be there
+    /// for its log to be applied.
+    fn names_are_needed(&mut self) -> Result<bool, SinkError> {
+        if self.needed {
+            return Ok(true);
+        }
+        match self.settings() {
+            Ok(settings) => Ok(!settings.logs_names),
+            Err(SinkError::Unavailable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a table is behind a statement that says too little of it, if the catalog's word holds there.
     fn try_to_ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Option<Arc<TableDef>>, ResolveError> {
-        if self.settings()?.logs_names {
+        if !self.names_are_needed()? {
             return Ok(None);
         }
         match self.ask(database, table, at) {
