@@ -126,15 +126,15 @@ mod tests {
 
     #[test]
     fn processes_that_make_the_database_at_once_wait_for_one_another() {
-        for _ in 0..20 {
+        for _ in 0..60 {
             let dir = tempfile::tempdir().unwrap();
-            let start = std::sync::Barrier::new(4);
+            let start = std::sync::Barrier::new(12);
             std::thread::scope(|scope| {
                 let open = || {
                     start.wait();
                     Store::open(dir.path()).map(drop)
                 };
-                let opened: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                let opened: Vec<_> = (0..12).map(|_| scope.spawn(open)).collect();
                 for opened in opened {
                     opened.join().unwrap().unwrap();
                 }
