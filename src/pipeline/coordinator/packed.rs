@@ -73,7 +73,7 @@ impl<O> Coordinator<'_, O> {
         event: Range<u64>,
     ) -> Result<(), Halt> {
         let place = Place {
-            read: Some(LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(event.start))),
+            read: Some(LogPosition::new(Arc::clone(&self.reading), self.buffer_at.saturating_add(event.start))),
             source: Some(open.start.at(open.start.pos.saturating_add(event.start))),
             gtid: open.gtid.clone(),
             ..Place::default()

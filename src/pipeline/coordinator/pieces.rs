@@ -84,7 +84,7 @@ impl<O> Coordinator<'_, O> {
             let bytes = self.read_piece(spool, offset, range.end)?;
             let start = &chain.transaction.start;
             let place = Place {
-                read: Some(LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(offset))),
+                read: Some(LogPosition::new(Arc::clone(&self.reading), self.buffer_at.saturating_add(offset))),
                 source: Some(start.at(start.pos.saturating_add(offset))),
                 gtid: chain.transaction.gtid.clone(),
                 ..Place::default()
