@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod corpus;
+mod decode_files;
 mod docs;
 mod fixtures;
 mod fuzz_seeds;
