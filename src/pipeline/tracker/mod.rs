@@ -28,7 +28,7 @@ use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
-use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, touches};
+use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, lower_case, touches};
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
@@ -301,7 +301,7 @@ impl SchemaTracker {
 fn name(bytes: &[u8], lower: bool) -> Result<String, ResolveError> {
     let name = std::str::from_utf8(bytes)
         .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })?;
-    Ok(if lower { name.to_lowercase() } else { name.to_owned() })
+    Ok(if lower { lower_case(name) } else { name.to_owned() })
 }
 
 /// Whether a definition is of another table than the one that was logged.
