@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
         header_length: 19,
         post_header_lengths: include_bytes!("post_header_lengths.bin").to_vec(),
         checksum: ChecksumAlgorithm::Off,
+        tree_types: false,
     };
     let _ = Inflater::default().parse(&RawEvent::cut(&bytes).unwrap().0, &fde);
 });

@@ -16,6 +16,8 @@ fuzz_target!(|data: &[u8]| {
         explicit_defaults_for_timestamp: Some(mode & 4 == 0),
         server_version: if mode & 8 == 0 { "9.7.4" } else { "10.11.8-MariaDB-log" },
         lower_case_names: mode & 16 != 0,
+        collations_changed: mode & 32 != 0,
+        failed: mode & 64 != 0,
     };
     let mut tables = Tables::new();
     for statement in text.split(|byte| *byte == 0) {

@@ -26,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
             _ => vec![versions; 200],
         },
         checksum: ChecksumAlgorithm::Off,
+        tree_types: false,
     };
     let _ = event::parse(&raw, &fde);
 });

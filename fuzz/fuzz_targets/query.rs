@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
         header_length: 19,
         post_header_lengths: vec![0, 13],
         checksum: ChecksumAlgorithm::Off,
+        tree_types: false,
     };
     let _ = event::parse(&RawEvent::cut(&bytes).unwrap().0, &fde);
 });

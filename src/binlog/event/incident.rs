@@ -1,12 +1,15 @@
 //! INCIDENT_EVENT: something happened at the source that its log does not hold.
 //!
 //! ```text
-//! | 2 incident | 1 length | message |
+//! | 2 incident | 1 length | message | MySQL 9.7: 4 bytes more |
 //! ```
-//! Nothing may follow. It always stops the channel: see [`super::stop_hint`]. Manual: "Incident_event".
+//! MySQL 9.7 leaves a checksum of its own between message and checksum. It says nothing, and nothing else may follow. It always stops the channel: see [`super::stop_hint`]. Manual: "Incident_event".
 
 use super::{EventType, FormatDescription, post_header_rest};
 use crate::wire;
+
+/// Bytes that MySQL 9.7 leaves behind the message.
+const MYSQL_LEAVES: usize = 4;
 
 /// INCIDENT_EVENT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(super) fn parse<'a>(i: &'a [u8], fde: &FormatDescription) -> Result<Incident
     let (i, incident) = wire::le_u16("incident")(i)?;
     let (i, ()) = post_header_rest(i, fde, EventType::INCIDENT, 2)?;
     let (i, message) = wire::u8_bytes("message")(i)?;
-    wire::end("message")(i)?;
+    if i.len() != MYSQL_LEAVES {
+        wire::end("message")(i)?;
+    }
     Ok(IncidentEvent { incident: Incident(incident), message })
 }

@@ -124,7 +124,8 @@ impl Watch {
 /// bytes are those of a log, the file.
 fn says_where(error: &str) -> bool {
     let places = error.match_indices(':').filter(|(at, _)| error[at + 1..].starts_with(|c: char| c.is_ascii_digit()));
-    places.count() > 0 || error.starts_with("cannot read events.bin")
+    places.count() > 0
+        || ["cannot read events.bin", "events.bin is no binary log"].iter().any(|words| error.starts_with(words))
 }
 
 /// Files cut off: small ones at each byte, others around the ends of events and here and there.
