@@ -30,6 +30,8 @@ pub enum Names {
         /// They were given for this log, and so must fit it.
         given: bool,
     },
+    /// Nothing but what [`PlanCache::keep`] was given.
+    Kept,
 }
 
 /// Why a table map has no plan.
@@ -122,6 +124,14 @@ impl PlanCache {
         Ok(plan)
     }
 
+    /// Adds a plan for the table map with this body, for as long as the cache lives.
+    pub fn keep(&mut self, body: &[u8], plan: &Arc<TablePlan>) {
+        match self.known.get(&plan.table_id) {
+            Some(known) if known.body == body => {}
+            _ => drop(self.known.insert(plan.table_id, Known { body: body.to_vec(), plan: Arc::clone(plan) })),
+        }
+    }
+
     /// Follows a statement that may change tables.
     ///
     /// # Errors
@@ -135,7 +145,7 @@ impl PlanCache {
         let changed = match &mut self.names {
             Names::Source(tracker) => tracker.statement(query, server_version, at)?,
             Names::Log { tables, .. } => follow(tables, query, server_version),
-            Names::None | Names::Target(_) => false,
+            Names::None | Names::Target(_) | Names::Kept => false,
         };
         if changed {
             self.known.clear();
@@ -155,7 +165,7 @@ impl PlanCache {
                 tables.forget();
                 Ok(())
             }
-            Names::None | Names::Target(_) => Ok(()),
+            Names::None | Names::Target(_) | Names::Kept => Ok(()),
         }
     }
 
@@ -166,13 +176,17 @@ impl PlanCache {
     pub fn flush(&mut self) -> Result<(), SinkError> {
         match &mut self.names {
             Names::Source(tracker) => tracker.flush(),
-            Names::None | Names::Target(_) | Names::Log { .. } => Ok(()),
+            Names::None | Names::Target(_) | Names::Log { .. } | Names::Kept => Ok(()),
         }
     }
 
     fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
+            Names::Kept => {
+                let what = "a table number means two tables within a prepared transaction".to_owned();
+                return Err(ResolveError::Unfit { what, hint: None });
+            }
             Names::Source(tracker) if crate::row::has_full_names(map) => return unveiled(tracker, map, at),
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),

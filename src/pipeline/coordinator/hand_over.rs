@@ -50,7 +50,7 @@ impl<O> Coordinator<'_, O> {
                     payloads,
                     maps,
                     open_maps: Plans::default(),
-                    end: self.complete.clone(),
+                    end: self.complete.clone().into(),
                     row_count: None,
                     ignored: self.ignored.take(),
                     inside: None,

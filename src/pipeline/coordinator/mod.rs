@@ -13,9 +13,12 @@ mod payload;
 mod pieces;
 mod place;
 mod select;
+mod xa;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use xa::{Decision, Prepared};
 
 use super::batch::{At, Item, Payload};
 use super::dispatch::{Dispatch, Gone};
@@ -85,6 +88,12 @@ pub(super) struct Open {
     pub end: Option<GroupEnd>,
     /// It is not in the range that is wanted.
     pub passed_over: bool,
+    /// It is an XA transaction, and goes through `large` to be put aside.
+    pub xa: bool,
+    /// A statement was in it.
+    pub statements: bool,
+    /// It is `XA COMMIT` or `XA ROLLBACK`.
+    pub decides: Option<Box<Decision>>,
 }
 
 impl Open {
@@ -100,6 +109,9 @@ impl Open {
             changes_schema: false,
             end: None,
             passed_over: false,
+            xa: false,
+            statements: false,
+            decides: None,
         }
     }
 
@@ -127,8 +139,10 @@ pub(super) enum Framed {
     /// The open transaction and all after it are not wanted.
     Past,
     /// The open transaction goes through in pieces: rows in it follow a definition of its own, which must be applied
-    /// before the rows' tables can be looked up, or its payload is too large for a batch.
+    /// before the rows' tables can be looked up, its payload is too large for a batch, or it is an XA transaction.
     Apart,
+    /// An XA transaction is decided.
+    Decided(Decision),
 }
 
 /// Cuts an input into batches.
@@ -170,6 +184,10 @@ pub struct Coordinator<'a, O> {
     past: bool,
     /// Bytes of transactions passed over since this was told.
     pub(super) passed: u64,
+    pub(super) prepared: Prepared,
+    /// What was put aside is read, from this file: `plans`, formats and `buffer_at` are its own.
+    pub(super) replayed: Option<Arc<str>>,
+    pub(super) decided: Option<Decision>,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -213,6 +231,9 @@ impl<'a, O> Coordinator<'a, O> {
             file: 0,
             past: false,
             passed: 0,
+            prepared: Prepared::default(),
+            replayed: None,
+            decided: None,
             resumed: resume.is_none(),
             resume,
         }
@@ -254,6 +275,7 @@ impl<'a, O> Coordinator<'a, O> {
                 }
                 Framed::Past => {
                     self.hand_over()?;
+                    self.tell_prepared();
                     return Ok(Ended::Input);
                 }
                 Framed::Barrier => {
@@ -264,6 +286,11 @@ impl<'a, O> Coordinator<'a, O> {
                 Framed::Apart => {
                     self.hand_over()?;
                     self.large()?;
+                    continue;
+                }
+                Framed::Decided(decision) => {
+                    self.hand_over()?;
+                    self.decide(decision)?;
                     continue;
                 }
                 Framed::NeedMore => {}
@@ -285,6 +312,7 @@ impl<'a, O> Coordinator<'a, O> {
                     }
                     More::End => {
                         self.end_file()?;
+                        self.tell_prepared();
                         super::decode::finish(&self.selection)?;
                         return Ok(Ended::Input);
                     }

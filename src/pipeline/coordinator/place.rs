@@ -51,7 +51,7 @@ impl<O> Coordinator<'_, O> {
         let At { offset, inside } = at.into();
         let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
-            read: Some(LogPosition::new(std::sync::Arc::clone(&self.reading), offset)),
+            read: Some(LogPosition::new(self.file_name(), offset)),
             source: Some(self.event_start.map_or_else(|| self.source.clone(), |start| self.source.at(start))),
             inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),

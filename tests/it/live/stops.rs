@@ -50,11 +50,6 @@ on_each_flavor! {
         the_feed_stops(flavor, &[], &bad, &["statement", "hint:", "binlog_format=ROW"]);
     }
 
-    fn a_transaction_in_two_phases_stops_the_feed(flavor) {
-        let bad = ["XA START 'x'", "INSERT INTO d.t VALUES (2, 'b', NULL)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'"];
-        the_feed_stops(flavor, &[], &bad, &["XA"]);
-    }
-
     fn compressed_events_stop_the_feed(flavor) {
         match flavor {
             Flavor::MySql => the_feed_stops(
