@@ -8,9 +8,11 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
-use super::ddl::{Change, DatabaseState, DdlContext, Known, TableState, changes, lower_case};
+use super::ddl::{
+    Change, DatabaseState, DdlContext, Known, TableState, Touches, changes, lower_case, makes_temporary, touches,
+};
 use super::{TableDef, TextDefault};
 
 /// What is known of one database.
@@ -35,10 +37,35 @@ struct Table {
     state: TableState,
 }
 
+/// Names that temporary tables have had.
+#[derive(Debug, Clone, Default)]
+struct Hidden {
+    names: AHashSet<(String, String)>,
+    /// There were too many to be told apart.
+    all: bool,
+}
+
+impl Hidden {
+    /// Names at most, some ten megabytes.
+    const MAX: usize = 100_000;
+
+    fn has(&self, database: &str, table: &str) -> bool {
+        self.all || self.names.contains(&(lower_case(database), lower_case(table)))
+    }
+
+    fn add(&mut self, database: &str, table: &str) {
+        self.all |= self.names.len() >= Self::MAX;
+        if !self.all {
+            self.names.insert((lower_case(database), lower_case(table)));
+        }
+    }
+}
+
 /// The definitions at one position of a log.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     databases: AHashMap<String, Database>,
+    hidden: Hidden,
     exact: bool,
 }
 
@@ -108,6 +135,15 @@ impl Tables {
 
     /// Follows a statement of the log.
     pub fn apply(&mut self, statement: &[u8], context: &DdlContext<'_>) {
+        if let Touches::Tables(names) = touches(statement, context) {
+            // A temporary table may get another name: RENAME TABLE is logged like that of any table.
+            let temporary = context.uses_temporary
+                || names.iter().any(|(database, table)| self.hidden.has(database, table))
+                || makes_temporary(statement, context);
+            for (database, table) in names.iter().filter(|_| temporary) {
+                self.hidden.add(database, table);
+            }
+        }
         for change in changes(statement, context, self) {
             self.change(change);
         }
@@ -136,7 +172,11 @@ impl Tables {
 }
 
 impl Known for Tables {
+    /// A statement may mean a temporary table; rows that are logged never do.
     fn table(&mut self, database: &str, table: &str) -> TableState {
+        if self.hidden.has(database, table) {
+            return TableState::Unknown;
+        }
         self.get(database, table)
     }
 
@@ -189,6 +229,44 @@ mod tests {
         ] {
             assert_eq!(behind(statements, "d", table), expected, "{table} behind {statements}");
         }
+    }
+
+    #[test]
+    fn a_statement_about_a_temporary_table_leaves_the_one_of_its_name_alone_or_unknown() {
+        let begin = "create database d; create table t (a int, b int); create temporary table t (b int, a int)";
+        for (statement, table, expected) in [
+            ("create table x (y int)", "t", "a,b"),
+            ("alter table t change b q int", "t", "?"),
+            ("alter table T change b q int", "t", "?"),
+            ("create table u like t", "u", "?"),
+            ("rename table t to v", "v", "?"),
+            ("rename table t to v; create table v (c int); alter table v change c e int", "v", "?"),
+            ("rename table t to v; create table if not exists t (c int)", "t", "?"),
+            ("drop temporary table t; drop table t; create table t (c int)", "t", "c"),
+        ] {
+            for temporary in ["create temporary", "create or replace temporary"] {
+                let statements = format!("{}; {statement}", begin.replace("create temporary", temporary));
+                assert_eq!(behind(&statements, "d", table), expected, "{table} behind {statements}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_statement_that_used_a_temporary_table_tells_nothing_of_others() {
+        let mut tables = Tables::new();
+        let mut context = DdlContext { database: "d", server_version: "11.8.2-MariaDB", ..DdlContext::default() };
+        tables.apply(b"create table t (a int)", &context);
+        context.uses_temporary = true;
+        tables.apply(b"create table u like t", &context);
+        assert_eq!(tables.get("d", "u"), TableState::Unknown);
+        tables.apply(b"alter table t change a b int", &context);
+        assert_eq!(tables.get("d", "t"), TableState::Unknown);
+    }
+
+    #[test]
+    fn a_table_renamed_to_one_that_is_there_is_not_the_table_that_was_known() {
+        let rename = "create table t (a int); create table u (b int); rename table t to u";
+        assert_eq!((behind(rename, "d", "u"), behind(rename, "d", "t")), ("?".to_owned(), "?".to_owned()));
     }
 
     #[test]

@@ -26,22 +26,32 @@ pub enum Subject {
     Database(String),
     /// All tables and databases.
     Everything,
+    /// A temporary table of this name, which statements may mean instead of the table that has it.
+    Temporary(String, String),
 }
 
 impl Subject {
+    /// Any temporary table.
+    #[must_use]
+    pub fn any_temporary() -> Self {
+        Self::Temporary(String::new(), "*".to_owned())
+    }
+
     fn columns(&self) -> (&'static str, &str, &str) {
         match self {
             Self::Table(database, table) => ("table", database, table),
             Self::Text(database) => ("text", database, ""),
             Self::Database(database) => ("database", database, ""),
             Self::Everything => ("everything", "", ""),
+            Self::Temporary(database, table) => ("text", database, table),
         }
     }
 
     fn from_columns(subject: &str, database: String, table: String) -> Self {
         match subject {
             "table" => Self::Table(database, table),
-            "text" => Self::Text(database),
+            "text" if table.is_empty() => Self::Text(database),
+            "text" => Self::Temporary(database, table),
             "database" => Self::Database(database),
             _ => Self::Everything,
         }
@@ -167,15 +177,17 @@ impl Store {
         read(&self.connection(), name, source, Some(subject))
     }
 
-    /// All versions that a channel has of a source, by subject and position.
+    /// All versions that a channel has of a source, by subject and position; not those of temporary tables.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn all_schema_versions(&self, name: &str, source: &str) -> Result<Vec<SchemaVersion>, StoreError> {
-        read(&self.connection(), name, source, None)
+        let mut versions = read(&self.connection(), name, source, None)?;
+        versions.retain(|version| !matches!(version.subject, Subject::Temporary(..)));
+        Ok(versions)
     }
 
-    /// Forgets the versions of some tables; `None` forgets all. Returns how many there were.
+    /// Forgets the versions of some tables; `None` forgets all but that names are those of temporary tables. Returns how many there were.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -183,7 +195,10 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let count = match tables {
-            None => transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?,
+            None => transaction.execute(
+                "DELETE FROM schema_version WHERE channel = ?1 AND NOT (subject = 'text' AND table_name <> '')",
+                [name],
+            )?,
             Some(tables) => {
                 let mut count = 0_usize;
                 for subject in tables {

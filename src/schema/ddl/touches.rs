@@ -31,6 +31,19 @@ pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
     }
 }
 
+/// Whether a statement makes a temporary table: from then on, the tables it names may be hidden from others.
+#[must_use]
+pub fn makes_temporary(statement: &[u8], context: &DdlContext<'_>) -> bool {
+    let text = context.text(statement);
+    let tokens = tokens(&text, context.dialect());
+    let mut cursor = Cursor::new(&tokens);
+    set_statement(&mut cursor);
+    cursor.word("CREATE") && {
+        cursor.words(&["OR", "REPLACE"]);
+        cursor.word("TEMPORARY")
+    }
+}
+
 /// Steps over MariaDB's `SET STATEMENT name = value, ... FOR`.
 pub(super) fn set_statement(cursor: &mut Cursor<'_, '_>) {
     let mut ahead = cursor.clone();
