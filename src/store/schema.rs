@@ -111,15 +111,6 @@ pub struct SchemaVersion {
     pub origin: Origin,
 }
 
-/// Which versions a change of the channel leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
-    /// None: the log goes on elsewhere.
-    Nothing,
-    /// Those up to a position that the channel goes back to.
-    UpTo(LogPosition),
-}
-
 impl Store {
     /// Adds versions, or replaces those of the same subject and position, and deletes what nobody needs any more. Synced
     /// when this returns.
@@ -246,24 +237,10 @@ impl Store {
     }
 }
 
-/// Deletes what [`Keep`] does not leave.
-pub(super) fn keep(transaction: &Transaction<'_>, name: &str, keep: &Keep) -> Result<(), StoreError> {
-    let Keep::UpTo(position) = keep else {
-        transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?;
-        return Ok(());
-    };
-    let files: Vec<(String, i64)> = transaction
-        .prepare("SELECT DISTINCT file, pos FROM schema_version WHERE channel = ?1")?
-        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (file, pos) in files {
-        if LogPosition::new(file.as_str(), from_sql(pos)) > *position {
-            transaction.execute(
-                "DELETE FROM schema_version WHERE channel = ?1 AND file = ?2 AND pos = ?3",
-                params![name, file, pos],
-            )?;
-        }
-    }
+/// Deletes all that is known. Positions are names of files and offsets: after a RESET at the source they are other
+/// places, and nothing here says which log they were of.
+pub(super) fn forget(transaction: &Transaction<'_>, name: &str) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?;
     Ok(())
 }
 
@@ -450,13 +427,10 @@ mod tests {
     }
 
     #[test]
-    fn going_back_keeps_what_was_known_there_and_going_elsewhere_keeps_nothing() {
+    fn a_channel_that_begins_elsewhere_knows_nothing() {
         let (_dir, store) = open();
         store.record_schema("", SOURCE, &[10, 20].map(|pos| table("t", "b.2", pos, "c"))).unwrap();
-        let none = BTreeMap::new();
-        store.restart_channel("", &none, &BTreeMap::new(), &Keep::UpTo(LogPosition::new("b.2", 15))).unwrap();
-        assert_eq!(positions(&store), ["b.2:10"]);
-        store.restart_channel("", &none, &BTreeMap::new(), &Keep::Nothing).unwrap();
+        store.restart_channel("", &BTreeMap::new(), &BTreeMap::new()).unwrap();
         assert!(positions(&store).is_empty());
     }
 
