@@ -286,6 +286,55 @@ mod tests {
     }
 
     #[test]
+    fn a_column_that_is_not_found_under_its_name_leaves_nothing_known() {
+        for (statements, expected) in [
+            ("create table t (`İ` int, `ﬁ` int); alter table t rename column i to y", "y,ﬁ"),
+            ("create table t (x int, `ı` int); alter table t rename column I to y", "?"),
+            ("create table t (x int); alter table t drop column y", "?"),
+            ("create table t (x int); alter table t rename column y to z", "?"),
+            ("create table t (x int, y int); alter table t drop column if exists z", "x,y"),
+            ("create table t (x int, `ı` int); alter table t drop column if exists I", "?"),
+            ("create table t (x int, `ı` int); alter table t rename column if exists I to y", "?"),
+            ("create table t (x int, `ı` int); alter table t add column if not exists I int", "?"),
+            ("create table t (x int, y int); alter table t rename column X to z, drop column Y", "z"),
+            ("create table t (x text unique, y int); alter table t drop column x, add column x text", "?"),
+            ("create table t (x text) charset latin1; alter table t convert to charset utf8mb4, modify x text", "?"),
+        ] {
+            assert_eq!(behind(statements, "d", "t"), expected, "{statements}");
+        }
+    }
+
+    #[test]
+    fn work_on_partitions_leaves_columns_alone() {
+        for work in [
+            "reorganize partition p0, p1 into (partition p0 values less than (5), partition p1 values less than (9))",
+            "reorganize partition p0 into (partition p2 values less than (5))",
+            "drop partition if exists p0, p1",
+            "add partition (partition p2 values less than (9)), algorithm=inplace",
+            "truncate partition p0, p1",
+            "algorithm=inplace, rebuild partition p0, p1",
+        ] {
+            let table = "create table t (a int, b int) partition by range (a) (partition p0 values less than (3))";
+            assert_eq!(behind(&format!("{table}; alter table t {work}"), "d", "t"), "a,b", "{work}");
+        }
+    }
+
+    #[test]
+    fn a_view_may_be_what_a_conditional_create_found() {
+        for view in [
+            "create view t as select 1 a, 2 b",
+            "create or replace algorithm=merge definer=`a`@`b` view d.t as select 1 a",
+        ] {
+            let begin = format!("create database d; {view}; create table if not exists t (a int)");
+            assert_eq!(behind(&begin, "d", "t"), "?");
+            let then = format!("{begin}; drop view if exists t; create table if not exists t (x int)");
+            assert_eq!(behind(&then, "d", "t"), "?");
+            assert_eq!(behind(&format!("{begin}; drop view t; create table t (x int)"), "d", "t"), "x");
+        }
+        assert_eq!(behind("create table t (a int); create view v as select a from t; drop view v", "d", "t"), "a");
+    }
+
+    #[test]
     fn where_names_are_exact_both_spellings_are_known() {
         let mut tables = Tables::exact();
         for name in ["t", "T"] {

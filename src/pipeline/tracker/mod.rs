@@ -27,7 +27,9 @@ use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
-use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, lower_case, makes_temporary, touches};
+use crate::schema::ddl::{
+    Change, DdlContext, TableState, Touches, changes, is_about_views, lower_case, makes_temporary, touches,
+};
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
@@ -145,13 +147,20 @@ impl SchemaTracker {
             return Ok(false);
         }
         let lower = self.lower_case_names()?;
+        let mut of_views = false;
         let changes = match DdlContext::of_query(query, flags, server_version, lower) {
             None => vec![Change::Unclear(None)],
-            Some(context) => self.changes(query, &context, at)?,
+            Some(context) => {
+                of_views = is_about_views(query.statement, &context);
+                self.changes(query, &context, at)?
+            }
         };
         for change in changes {
             match change {
-                Change::Table { database, table, state: TableState::Unknown } => self.unclear(database, table, at)?,
+                // What the catalog says of a view is not what a table of its name will be.
+                Change::Table { database, table, state: TableState::Unknown } if !of_views => {
+                    self.unclear(database, table, at)?;
+                }
                 change => self.change(change, at.position).map_err(not_stored)?,
             }
         }
