@@ -141,7 +141,7 @@ impl Show {
                 // A dropped database, or a statement that is not understood, ends what was known of its tables.
                 Subject::Database(d) => d == database,
                 Subject::Everything => true,
-                Subject::Text(_) => false,
+                Subject::Text(_) | Subject::Temporary(..) => false,
             });
             if !versions.iter().any(|version| matches!(version.subject, Subject::Table(..))) {
                 versions.clear();
@@ -189,7 +189,7 @@ fn text(versions: &[SchemaVersion], with_columns: bool) -> String {
 /// Database and table; `*` stands for all.
 fn names(subject: &Subject) -> (&str, &str) {
     match subject {
-        Subject::Table(database, table) => (database, table),
+        Subject::Table(database, table) | Subject::Temporary(database, table) => (database, table),
         Subject::Database(database) | Subject::Text(database) => (database, "*"),
         Subject::Everything => ("*", "*"),
     }

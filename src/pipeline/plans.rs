@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use super::tracker::{SchemaTracker, Spot};
+use crate::binlog::EventFlags;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
@@ -139,12 +140,13 @@ impl PlanCache {
     pub fn statement(
         &mut self,
         query: &QueryEvent<'_>,
+        flags: EventFlags,
         server_version: &str,
         at: Spot<'_>,
     ) -> Result<(), ResolveError> {
         let changed = match &mut self.names {
-            Names::Source(tracker) => tracker.statement(query, server_version, at)?,
-            Names::Log { tables, .. } => follow(tables, query, server_version),
+            Names::Source(tracker) => tracker.statement(query, flags, server_version, at)?,
+            Names::Log { tables, .. } => follow(tables, query, flags, server_version),
             Names::None | Names::Target(_) | Names::Kept => false,
         };
         if changed {
@@ -199,11 +201,11 @@ impl PlanCache {
 }
 
 /// Moves definitions along with a statement of the log. True if they may be others now.
-fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> bool {
+fn follow(tables: &mut Tables, query: &QueryEvent<'_>, flags: EventFlags, server_version: &str) -> bool {
     if !query.session.takes_effect() {
         return false;
     }
-    match DdlContext::of_query(query, server_version, false) {
+    match DdlContext::of_query(query, flags, server_version, false) {
         Some(context) => tables.apply(query.statement, &context),
         None => tables.forget(),
     }

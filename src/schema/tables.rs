@@ -8,9 +8,11 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
-use super::ddl::{Change, DatabaseState, DdlContext, Known, TableState, changes, lower_case};
+use super::ddl::{
+    Change, DatabaseState, DdlContext, Known, TableState, Touches, changes, lower_case, makes_temporary, touches,
+};
 use super::{TableDef, TextDefault};
 
 /// What is known of one database.
@@ -35,10 +37,35 @@ struct Table {
     state: TableState,
 }
 
+/// Names that temporary tables have had.
+#[derive(Debug, Clone, Default)]
+struct Hidden {
+    names: AHashSet<(String, String)>,
+    /// There were too many to be told apart.
+    all: bool,
+}
+
+impl Hidden {
+    /// Names at most, some ten megabytes.
+    const MAX: usize = 100_000;
+
+    fn has(&self, database: &str, table: &str) -> bool {
+        self.all || self.names.contains(&(lower_case(database), lower_case(table)))
+    }
+
+    fn add(&mut self, database: &str, table: &str) {
+        self.all |= self.names.len() >= Self::MAX;
+        if !self.all {
+            self.names.insert((lower_case(database), lower_case(table)));
+        }
+    }
+}
+
 /// The definitions at one position of a log.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     databases: AHashMap<String, Database>,
+    hidden: Hidden,
     exact: bool,
 }
 
@@ -108,6 +135,15 @@ impl Tables {
 
     /// Follows a statement of the log.
     pub fn apply(&mut self, statement: &[u8], context: &DdlContext<'_>) {
+        if let Touches::Tables(names) = touches(statement, context) {
+            // A temporary table may get another name: RENAME TABLE is logged like that of any table.
+            let temporary = context.uses_temporary
+                || names.iter().any(|(database, table)| self.hidden.has(database, table))
+                || makes_temporary(statement, context);
+            for (database, table) in names.iter().filter(|_| temporary) {
+                self.hidden.add(database, table);
+            }
+        }
         for change in changes(statement, context, self) {
             self.change(change);
         }
@@ -136,7 +172,11 @@ impl Tables {
 }
 
 impl Known for Tables {
+    /// A statement may mean a temporary table; rows that are logged never do.
     fn table(&mut self, database: &str, table: &str) -> TableState {
+        if self.hidden.has(database, table) {
+            return TableState::Unknown;
+        }
         self.get(database, table)
     }
 
@@ -192,6 +232,44 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_about_a_temporary_table_leaves_the_one_of_its_name_alone_or_unknown() {
+        let begin = "create database d; create table t (a int, b int); create temporary table t (b int, a int)";
+        for (statement, table, expected) in [
+            ("create table x (y int)", "t", "a,b"),
+            ("alter table t change b q int", "t", "?"),
+            ("alter table T change b q int", "t", "?"),
+            ("create table u like t", "u", "?"),
+            ("rename table t to v", "v", "?"),
+            ("rename table t to v; create table v (c int); alter table v change c e int", "v", "?"),
+            ("rename table t to v; create table if not exists t (c int)", "t", "?"),
+            ("drop temporary table t; drop table t; create table t (c int)", "t", "c"),
+        ] {
+            for temporary in ["create temporary", "create or replace temporary"] {
+                let statements = format!("{}; {statement}", begin.replace("create temporary", temporary));
+                assert_eq!(behind(&statements, "d", table), expected, "{table} behind {statements}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_statement_that_used_a_temporary_table_tells_nothing_of_others() {
+        let mut tables = Tables::new();
+        let mut context = DdlContext { database: "d", server_version: "11.8.2-MariaDB", ..DdlContext::default() };
+        tables.apply(b"create table t (a int)", &context);
+        context.uses_temporary = true;
+        tables.apply(b"create table u like t", &context);
+        assert_eq!(tables.get("d", "u"), TableState::Unknown);
+        tables.apply(b"alter table t change a b int", &context);
+        assert_eq!(tables.get("d", "t"), TableState::Unknown);
+    }
+
+    #[test]
+    fn a_table_renamed_to_one_that_is_there_is_not_the_table_that_was_known() {
+        let rename = "create table t (a int); create table u (b int); rename table t to u";
+        assert_eq!((behind(rename, "d", "u"), behind(rename, "d", "t")), ("?".to_owned(), "?".to_owned()));
+    }
+
+    #[test]
     fn a_statement_that_renames_in_both_cases_leaves_nothing_known_wrongly() {
         let rename = "create database d; create table t (a int); create table u (b int); create table x (y int); \
                       drop table x; rename table if exists t to v, u to T, t to x";
@@ -205,6 +283,55 @@ mod tests {
         }
         let TableState::Is(def) = tables.get("d", "t") else { panic!("unknown") };
         assert_eq!(def.columns[0].charset, None);
+    }
+
+    #[test]
+    fn a_column_that_is_not_found_under_its_name_leaves_nothing_known() {
+        for (statements, expected) in [
+            ("create table t (`İ` int, `ﬁ` int); alter table t rename column i to y", "y,ﬁ"),
+            ("create table t (x int, `ı` int); alter table t rename column I to y", "?"),
+            ("create table t (x int); alter table t drop column y", "?"),
+            ("create table t (x int); alter table t rename column y to z", "?"),
+            ("create table t (x int, y int); alter table t drop column if exists z", "x,y"),
+            ("create table t (x int, `ı` int); alter table t drop column if exists I", "?"),
+            ("create table t (x int, `ı` int); alter table t rename column if exists I to y", "?"),
+            ("create table t (x int, `ı` int); alter table t add column if not exists I int", "?"),
+            ("create table t (x int, y int); alter table t rename column X to z, drop column Y", "z"),
+            ("create table t (x text unique, y int); alter table t drop column x, add column x text", "?"),
+            ("create table t (x text) charset latin1; alter table t convert to charset utf8mb4, modify x text", "?"),
+        ] {
+            assert_eq!(behind(statements, "d", "t"), expected, "{statements}");
+        }
+    }
+
+    #[test]
+    fn work_on_partitions_leaves_columns_alone() {
+        for work in [
+            "reorganize partition p0, p1 into (partition p0 values less than (5), partition p1 values less than (9))",
+            "reorganize partition p0 into (partition p2 values less than (5))",
+            "drop partition if exists p0, p1",
+            "add partition (partition p2 values less than (9)), algorithm=inplace",
+            "truncate partition p0, p1",
+            "algorithm=inplace, rebuild partition p0, p1",
+        ] {
+            let table = "create table t (a int, b int) partition by range (a) (partition p0 values less than (3))";
+            assert_eq!(behind(&format!("{table}; alter table t {work}"), "d", "t"), "a,b", "{work}");
+        }
+    }
+
+    #[test]
+    fn a_view_may_be_what_a_conditional_create_found() {
+        for view in [
+            "create view t as select 1 a, 2 b",
+            "create or replace algorithm=merge definer=`a`@`b` view d.t as select 1 a",
+        ] {
+            let begin = format!("create database d; {view}; create table if not exists t (a int)");
+            assert_eq!(behind(&begin, "d", "t"), "?");
+            let then = format!("{begin}; drop view if exists t; create table if not exists t (x int)");
+            assert_eq!(behind(&then, "d", "t"), "?");
+            assert_eq!(behind(&format!("{begin}; drop view t; create table t (x int)"), "d", "t"), "x");
+        }
+        assert_eq!(behind("create table t (a int); create view v as select a from t; drop view v", "d", "t"), "a");
     }
 
     #[test]

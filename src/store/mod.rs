@@ -29,7 +29,7 @@ pub use datadir::{ChannelDir, DataDir, DataDirError, SocketPath};
 pub use error::StoreError;
 pub use lock::{ChannelLock, LockError};
 pub use progress::{Mark, MarkKind, Progress};
-pub use schema::{Keep, Origin, SchemaVersion, State, Subject};
+pub use schema::{Origin, SchemaVersion, State, Subject};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "replicate.db";

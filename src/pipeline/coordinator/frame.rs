@@ -242,7 +242,8 @@ impl<O> Coordinator<'_, O> {
             let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
             let spot = Spot { boundary, position: &self.source };
             let version = &self.format.server_version;
-            let followed = with_query(raw, format, |query| self.plans.statement(query, version, spot));
+            let flags = raw.header.flags;
+            let followed = with_query(raw, format, |query| self.plans.statement(query, flags, version, spot));
             if let Some(Err(error)) = followed.map_err(Unresolved::Event)? {
                 return Err(Unresolved::Table { table: None, error });
             }
