@@ -16,6 +16,7 @@ mod decoding;
 mod harness_itself;
 mod life;
 mod mysql_sink;
+mod names;
 mod operation;
 mod oracle;
 mod partial_json;

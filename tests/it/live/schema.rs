@@ -18,7 +18,7 @@ fn source(flavor: Flavor) -> Server {
 
 /// Asserts that every value is its column's name, and returns how many rows there are.
 #[track_caller]
-fn named_rightly(lines: &[String]) -> usize {
+pub fn named_rightly(lines: &[String]) -> usize {
     let mut count = 0;
     for line in lines {
         let change: Value = serde_json::from_str(line).expect(line);
@@ -36,7 +36,7 @@ fn named_rightly(lines: &[String]) -> usize {
 }
 
 /// The columns of each row in short: `1 id,a,b`.
-fn columns(lines: &[String]) -> Vec<String> {
+pub fn columns(lines: &[String]) -> Vec<String> {
     let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).expect(line));
     lines
         .filter(|line| line["type"] != "ddl")
@@ -77,7 +77,7 @@ const HISTORY: &[(&str, &str)] = &[
 ];
 
 /// Changes tables and adds a row after each change, each column of which holds its own name.
-fn write_history(source: &Server, mut done: impl FnMut(usize)) {
+pub fn write_history(source: &Server, mut done: impl FnMut(usize)) {
     for (number, (change, names)) in HISTORY.iter().enumerate() {
         let values = names.split(',').map(|name| if name == "id" { number.to_string() } else { format!("'{name}'") });
         source.exec(change);
@@ -86,7 +86,7 @@ fn write_history(source: &Server, mut done: impl FnMut(usize)) {
     }
 }
 
-fn history_columns() -> Vec<String> {
+pub fn history_columns() -> Vec<String> {
     HISTORY.iter().enumerate().map(|(number, (_, names))| format!("{number} {names}")).collect()
 }
 
