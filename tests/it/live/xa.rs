@@ -81,8 +81,8 @@ fn of_all_fates(source: &Server) -> Vec<Session> {
 }
 
 const COMMITTED: &[i64] = &[
-    1, 2, 3, 20, 4, 30, 130, 31, 131, 32, 132, 33, 133, 34, 134, 35, 135, 50, 150, 51, 151, 52, 152, 53, 153, 54, 154, 55,
-    155, 12, 5,
+    1, 2, 3, 20, 4, 30, 130, 31, 131, 32, 132, 33, 133, 34, 134, 35, 135, 50, 150, 51, 151, 52, 152, 53, 153, 54, 154,
+    55, 155, 12, 5,
 ];
 
 on_each_flavor! {
@@ -171,7 +171,8 @@ on_each_flavor! {
         let (source, target) = (source(flavor), Server::start(flavor, &["--server-id=2"]));
         source.exec("XA START 'one'; INSERT INTO d.t VALUES (1, 'a'); XA END 'one'; XA COMMIT 'one' ONE PHASE");
         let mut session = prepared(&source, "a", &["INSERT INTO d.t VALUES (10, 'a')"]);
-        let mut process = Replicate::new().spawn(&Replicate::start_args(&source, &target));
+        let replicate = Replicate::new();
+        let mut process = replicate.spawn(&Replicate::start_args(&source, &target));
         stops(&mut process, &["XA", "ONE PHASE"]);
         assert_eq!(target.query_one("SELECT GROUP_CONCAT(id) FROM d.t"), "1");
         decide(&mut session, "ROLLBACK", "a");
