@@ -112,7 +112,7 @@ impl Spool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::as_conversions, clippy::cast_possible_truncation)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, clippy::cast_possible_truncation)]
 mod tests {
     use super::*;
 

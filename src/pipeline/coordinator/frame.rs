@@ -266,7 +266,7 @@ impl<O> Coordinator<'_, O> {
             // It is complete once that is done which it decides.
             self.require_resumed(&open)?;
             decision.len = u64::try_from(end_at.saturating_sub(open.at)).unwrap_or(0);
-            self.decided = Some(*decision);
+            self.decided = Some(decision);
             return Ok(false);
         }
         self.complete = self.source.clone();

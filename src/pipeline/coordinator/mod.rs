@@ -142,7 +142,7 @@ pub(super) enum Framed {
     /// before the rows' tables can be looked up, its payload is too large for a batch, or it is an XA transaction.
     Apart,
     /// An XA transaction is decided.
-    Decided(Decision),
+    Decided(Box<Decision>),
 }
 
 /// Cuts an input into batches.
@@ -187,7 +187,7 @@ pub struct Coordinator<'a, O> {
     pub(super) prepared: Prepared,
     /// What was put aside is read, from this file: `plans`, formats and `buffer_at` are its own.
     pub(super) replayed: Option<Arc<str>>,
-    pub(super) decided: Option<Decision>,
+    pub(super) decided: Option<Box<Decision>>,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -290,7 +290,7 @@ impl<'a, O> Coordinator<'a, O> {
                 }
                 Framed::Decided(decision) => {
                     self.hand_over()?;
-                    self.decide(decision)?;
+                    self.decide(*decision)?;
                     continue;
                 }
                 Framed::NeedMore => {}

@@ -171,7 +171,8 @@ on_each_flavor! {
         let (source, target) = (source(flavor), Server::start(flavor, &["--server-id=2"]));
         source.exec("XA START 'one'; INSERT INTO d.t VALUES (1, 'a'); XA END 'one'; XA COMMIT 'one' ONE PHASE");
         let mut session = prepared(&source, "a", &["INSERT INTO d.t VALUES (10, 'a')"]);
-        let mut process = Replicate::new().spawn(&Replicate::start_args(&source, &target));
+        let replicate = Replicate::new();
+        let mut process = replicate.spawn(&Replicate::start_args(&source, &target));
         stops(&mut process, &["XA", "ONE PHASE"]);
         assert_eq!(target.query_one("SELECT GROUP_CONCAT(id) FROM d.t"), "1");
         decide(&mut session, "ROLLBACK", "a");
