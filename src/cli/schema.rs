@@ -15,7 +15,7 @@ use super::error::Failure;
 use crate::options::ChannelOptions;
 use crate::position::LogPosition;
 use crate::schema::TableDef;
-use crate::schema::ddl::read_dump;
+use crate::schema::ddl::{lower_case, read_dump};
 use crate::store::{ChannelRecord, Origin, SchemaVersion, State, Subject};
 
 /// Shows, states or forgets what a channel's tables looked like.
@@ -252,7 +252,7 @@ impl Import {
 }
 
 fn version(def: TableDef, position: &LogPosition, lower: bool) -> SchemaVersion {
-    let name = |name: &str| if lower { name.to_lowercase() } else { name.to_owned() };
+    let name = |name: &str| if lower { lower_case(name) } else { name.to_owned() };
     SchemaVersion {
         subject: Subject::Table(name(&def.database), name(&def.table)),
         position: position.clone(),

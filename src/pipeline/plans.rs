@@ -8,8 +8,8 @@ use super::tracker::{SchemaTracker, Spot};
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
-use crate::schema::Tables;
 use crate::schema::ddl::{DdlContext, TableState};
+use crate::schema::{TableDef, Tables};
 use crate::sink::{Catalog, SinkError};
 
 /// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
@@ -187,7 +187,7 @@ impl PlanCache {
                 let what = "a table number means two tables within a prepared transaction".to_owned();
                 return Err(ResolveError::Unfit { what, hint: None });
             }
-            Names::Source(_) if crate::row::has_full_names(map) => None,
+            Names::Source(tracker) if crate::row::has_full_names(map) => return unveiled(tracker, map, at),
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
             Names::Log { tables, .. } if crate::row::has_full_names(map) => return described(tables, map),
@@ -215,12 +215,30 @@ fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> 
 fn described(tables: &mut Tables, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
     if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
         && let TableState::Is(def) = tables.get(database, table)
-        && let Ok(plan) = TablePlan::compile(map, Some(Arc::clone(&def)))
-        && plan.columns.iter().zip(&def.columns).all(|(plan, def)| plan.name.eq_ignore_ascii_case(&def.name))
+        && let Some(plan) = named_alike(map, def)
     {
         return Ok(plan);
     }
+    by_itself(map)
+}
+
+/// The plan of a table map that names its columns. Only for types of MariaDB that travel as others is a definition asked
+/// for; without one their bytes are shown as they travel.
+fn unveiled(tracker: &mut SchemaTracker, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
+    let plan = by_itself(map)?;
+    let found = if plan.veiled { tracker.unveil(map, at)? } else { None };
+    Ok(found.unwrap_or(plan))
+}
+
+fn by_itself(map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
     TablePlan::compile(map, None).map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
+}
+
+/// The plan by a table map that names its columns and a definition, if that is of the same columns.
+pub(super) fn named_alike(map: &TableMapEvent<'_>, def: Arc<TableDef>) -> Option<TablePlan> {
+    let plan = TablePlan::compile(map, Some(Arc::clone(&def))).ok()?;
+    let alike = plan.columns.iter().zip(&def.columns).all(|(plan, def)| plan.name.eq_ignore_ascii_case(&def.name));
+    alike.then_some(plan)
 }
 
 /// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
@@ -247,7 +265,7 @@ fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result
     })
 }
 
-fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
+fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<TableDef>, ResolveError> {
     let name = |bytes| {
         std::str::from_utf8(bytes)
             .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn processes_that_make_the_database_at_once_wait_for_one_another() {
-        for _ in 0..60 {
+        for _ in 0..15 {
             let dir = tempfile::tempdir().unwrap();
             let start = std::sync::Barrier::new(12);
             std::thread::scope(|scope| {

@@ -209,7 +209,7 @@ pub(super) fn rows_flags(body: &[u8], event_type: EventType, fde: &FormatDescrip
 }
 
 /// Whether the body of a FORMAT_DESCRIPTION_EVENT opens the first file since its server started.
-pub(super) fn is_restart(body: &[u8]) -> bool {
+pub(crate) fn is_restart(body: &[u8]) -> bool {
     format_description::created(body) != Some(0)
 }
 

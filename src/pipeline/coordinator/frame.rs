@@ -121,6 +121,7 @@ impl<O> Coordinator<'_, O> {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
             self.place_of_event(before)?;
         }
+        self.settle_torn_file(raw, body)?;
         let fed = self.grouper.feed(&raw.header, body, &self.format);
         let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
         if abandoned {
@@ -154,6 +155,16 @@ impl<O> Coordinator<'_, O> {
             Step::Inside { .. } => Ok(false),
             Step::Ends { end, .. } => self.close(end, at.saturating_add(raw.bytes.len())),
         }
+    }
+
+    /// What the end of the last file was missing is an error, unless its server crashed there and says so now.
+    fn settle_torn_file(&mut self, raw: &RawEvent<'_>, body: &[u8]) -> Result<(), Halt> {
+        let Some(error) = self.torn.take() else { return Ok(()) };
+        if raw.header.event_type != EventType::FORMAT_DESCRIPTION || !event::is_restart(body) {
+            return Err(error.into());
+        }
+        tracing::warn!(file = %self.reading, "the file before this one ends where its server crashed");
+        Ok(())
     }
 
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {

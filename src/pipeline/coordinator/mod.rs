@@ -148,6 +148,10 @@ pub(super) enum Framed {
 /// Cuts an input into batches.
 pub struct Coordinator<'a, O> {
     pub(super) input: &'a mut dyn LogInput,
+    /// Base name of the file that the buffer is from.
+    pub(super) reading: Arc<str>,
+    /// The file before this one ended inside a transaction: the error, unless this one says that its server restarted.
+    pub(super) torn: Option<ApplyError>,
     pub(super) plans: PlanCache,
     pub(super) dispatch: Dispatch<O>,
     pub(super) format: Arc<FormatDescription>,
@@ -198,9 +202,12 @@ impl<'a, O> Coordinator<'a, O> {
         dispatch: Dispatch<O>,
         resume: Option<LogPosition>,
     ) -> Self {
-        let source = LogPosition::new(input.file_name(), FIRST_EVENT);
+        let reading = input.file_name();
+        let source = LogPosition::new(Arc::clone(&reading), FIRST_EVENT);
         Self {
             input,
+            reading,
+            torn: None,
             plans,
             dispatch,
             format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
@@ -299,7 +306,8 @@ impl<'a, O> Coordinator<'a, O> {
                 match self.input.wait(POLL).map_err(|error| self.read_error(error))? {
                     More::Bytes | More::Nothing => {}
                     More::NextFile(name) => {
-                        self.end_file()?;
+                        // A source that crashed inside a transaction says so at the beginning of its next file.
+                        self.torn = self.end_file().err();
                         self.begin_file(name);
                     }
                     More::End => {
@@ -314,7 +322,8 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn begin_file(&mut self, name: Arc<str>) {
-        self.source = LogPosition::new(name, FIRST_EVENT);
+        self.source = LogPosition::new(Arc::clone(&name), FIRST_EVENT);
+        self.reading = name;
         self.file = self.file.saturating_add(1);
         self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
         self.buffer.clear();
@@ -322,22 +331,25 @@ impl<'a, O> Coordinator<'a, O> {
         self.framed = 0;
     }
 
-    /// A file may only end between two transactions.
-    fn end_file(&mut self) -> Result<(), Halt> {
+    /// A file may only end between two transactions, or where its server crashed.
+    fn end_file(&mut self) -> Result<(), ApplyError> {
+        if let Some(error) = self.torn.take() {
+            return Err(error);
+        }
         let rest = self.buffer.len().saturating_sub(self.framed);
         let what = if self.buffer_at == 0 && self.framed == 0 {
-            return Err(self.not_a_log());
+            return Err(super::decode::not_a_log(&self.reading));
         } else if rest > 0 {
             format!("the log ends inside an event: only {rest} bytes of it are there")
         } else if let Some(open) = &self.open {
             let place =
                 Box::new(Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() });
             let what = "the log ends inside a transaction, before its commit".to_owned();
-            return Err(ApplyError::Truncated { what, place }.into());
+            return Err(ApplyError::Truncated { what, place });
         } else {
             return Ok(());
         };
-        Err(ApplyError::Truncated { what, place: Box::new(self.place(self.framed)) }.into())
+        Err(ApplyError::Truncated { what, place: Box::new(self.place(self.framed)) })
     }
 
     /// Counts the event if it is passed over; the source's position is behind it, and it begins at `start`.

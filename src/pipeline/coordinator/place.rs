@@ -68,10 +68,10 @@ impl<O> Coordinator<'_, O> {
     }
 
     pub(super) fn not_a_log(&self) -> Halt {
-        crate::pipeline::decode::not_a_log(&self.input.file_name()).into()
+        crate::pipeline::decode::not_a_log(&self.reading).into()
     }
 
     pub(super) fn read_error(&self, error: std::io::Error) -> Halt {
-        Halt::Error(ApplyError::Read { file: self.input.file_name().to_string(), error })
+        Halt::Error(ApplyError::Read { file: self.reading.to_string(), error })
     }
 }

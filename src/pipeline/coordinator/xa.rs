@@ -230,7 +230,7 @@ impl<O> Coordinator<'_, O> {
 
     /// Name of the file that the bytes under way come from.
     pub(super) fn file_name(&self) -> Arc<str> {
-        self.replayed.clone().unwrap_or_else(|| self.input.file_name())
+        self.replayed.clone().unwrap_or_else(|| Arc::clone(&self.reading))
     }
 
     /// The log has ended: tells of what is left.

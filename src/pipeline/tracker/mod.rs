@@ -3,7 +3,8 @@
 //! What is known of a table comes from the store, is moved by the statements in the log, and is held against every
 //! table map. Where nothing is known the source's catalog is asked. Its answer is about the end of the log, so it is
 //! taken only if no statement between the table map and that end touches the table ([`ahead`]). Where one does, the
-//! channel stops: a name is right or it is not given. Table maps with full metadata need none of this.
+//! channel stops: a name is right or it is not given. Table maps with full metadata need none of this, but for the types
+//! of MariaDB that travel as BINARY ([`veiled`]).
 //!
 //! What it does not do: understand statements (`crate::schema::ddl`), or follow what a target's catalog says.
 
@@ -11,6 +12,7 @@ mod ahead;
 mod history;
 mod known;
 mod source;
+mod veiled;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
-use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, touches};
+use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, lower_case, touches};
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
@@ -48,6 +50,7 @@ pub struct SchemaTracker {
     settings: Option<Settings>,
     /// Some table map did not name its columns.
     needed: bool,
+    veiled: veiled::Told,
 }
 
 impl SchemaTracker {
@@ -59,7 +62,15 @@ impl SchemaTracker {
         source: Box<dyn AskSource>,
     ) -> Self {
         let history = History::new(store, channel, source_identity.unwrap_or_default());
-        Self { history, ahead, source, lower_case_names: None, settings: None, needed: false }
+        Self {
+            history,
+            ahead,
+            source,
+            lower_case_names: None,
+            settings: None,
+            needed: false,
+            veiled: veiled::Told::default(),
+        }
     }
 
     /// Stores what was learned. To be called before anything behind it in the log is handed on.
@@ -104,20 +115,29 @@ impl SchemaTracker {
 
     /// What the source's catalog says, if it holds at a position.
     fn ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Arc<TableDef>, ResolveError> {
+        self.look_up(database, table, at)?.map_err(|why| ResolveError::Names {
+            what: format!("the log does not name the table's columns, and they cannot be known: {why}"),
+            hint: hint(),
+        })
+    }
+
+    /// What the source's catalog says, or why it does not hold at a position.
+    fn look_up(
+        &mut self,
+        database: &str,
+        table: &str,
+        at: Spot<'_>,
+    ) -> Result<Result<Arc<TableDef>, String>, ResolveError> {
         let lower = self.lower_case_names()?;
         let (def, end) = self.source.table(database, table)?;
         let touched = self.ahead.touched(Sought::Table(database, table), at.boundary, at.position, &end, lower);
         let since = touched
             .map_err(not_looked)?
             .map(|touching| format!("{} at {} has changed the table since", touching.words, touching.position));
-        let what = match (def, since) {
-            (Some(def), None) => return Ok(Arc::new(def)),
-            (_, Some(since)) => since,
-            (None, None) => "the source has no such table, or the account no SELECT on it".to_owned(),
-        };
-        Err(ResolveError::Names {
-            what: format!("the log does not name the table's columns, and they cannot be known: {what}"),
-            hint: hint(),
+        Ok(match (def, since) {
+            (Some(def), None) => Ok(Arc::new(def)),
+            (_, Some(since)) => Err(since),
+            (None, None) => Err("the source has no such table, or the account no SELECT on it".to_owned()),
         })
     }
 
@@ -281,7 +301,7 @@ impl SchemaTracker {
 fn name(bytes: &[u8], lower: bool) -> Result<String, ResolveError> {
     let name = std::str::from_utf8(bytes)
         .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })?;
-    Ok(if lower { name.to_lowercase() } else { name.to_owned() })
+    Ok(if lower { lower_case(name) } else { name.to_owned() })
 }
 
 /// Whether a definition is of another table than the one that was logged.

@@ -127,8 +127,14 @@ impl<'a> DdlContext<'a> {
     }
 
     fn fold(&self, name: String) -> String {
-        if self.lower_case_names { name.to_lowercase() } else { name }
+        if self.lower_case_names { lower_case(&name) } else { name }
     }
+}
+
+/// A name in lower case as servers make it: each character by itself, and none becomes two.
+#[must_use]
+pub fn lower_case(name: &str) -> String {
+    name.chars().flat_map(|c| if c == 'İ' { 'i'.to_lowercase() } else { c.to_lowercase() }).collect()
 }
 
 /// MySQL says it in a status variable, MariaDB as a bit of the flags.

@@ -8,7 +8,7 @@ use super::create::{create_table, sequence};
 use super::cursor::{Cursor, TableName, tokens};
 use super::key::{Constraint, KeyKind, KeySpec, finish_key, using};
 use super::touches::{Touches, set_statement, touches};
-use super::{Change, DatabaseState, DdlContext, Known, TableState};
+use super::{Change, DatabaseState, DdlContext, Known, TableState, lower_case};
 
 /// What a statement changes, in order; empty where it leaves all tables alone.
 #[must_use]
@@ -52,10 +52,14 @@ struct Session<'a, 'k> {
 type Name = (String, String);
 
 impl Session<'_, '_> {
-    /// What is known of a table after the changes so far.
+    /// What is known of a table after the changes so far. One in other case may have been the same.
     fn look_up(&mut self, (database, table): &Name) -> TableState {
+        let same = |a: &str, b: &str| a == b || lower_case(a) == lower_case(b);
         let changed = self.changes.iter().rev().find_map(|change| match change {
             Change::Table { database: d, table: t, state } if d == database && t == table => Some(state.clone()),
+            Change::Table { database: d, table: t, .. } if same(d, database) && same(t, table) => {
+                Some(TableState::Unknown)
+            }
             _ => None,
         });
         changed.unwrap_or_else(|| self.known.table(database, table))
