@@ -3,8 +3,8 @@
 //!
 //! A prepared transaction is read twice: once to find the plans of its tables, as they are then, and once to hand it on.
 //! Its bytes are kept in memory if they are few, else in a temporary file without a name. As long as anything is kept,
-//! no progress passes the beginning of the oldest (`Dispatch::hold_from`), so that a restart reads it again. Manual: "XA
-//! Transactions".
+//! no progress passes the place where that began (`Dispatch::hold_from`), so that a restart reads it again, and with it
+//! the beginning of every transaction whose XA COMMIT it will read. Manual: "XA Transactions".
 
 use std::sync::Arc;
 
@@ -35,6 +35,9 @@ pub struct Prepared {
     pub on: bool,
     /// In the order in which they were prepared.
     held: Vec<Held>,
+    /// Where the first began of those that overlap up to here. Not the oldest that is left: from there on stands the XA
+    /// COMMIT of others, which began before.
+    since: Option<LogPosition>,
     /// Some transaction was not wanted, so that one which is not here may be among those.
     pub unwanted: bool,
 }
@@ -129,8 +132,9 @@ impl<O> Coordinator<'_, O> {
             plain_format: Arc::clone(&self.plain_format),
             plans,
         };
+        self.prepared.since.get_or_insert_with(|| open.start.clone());
         self.prepared.held.push(Held { name, open, end, extent, spool, context });
-        self.hold_from_oldest();
+        self.hold_progress();
         Ok(())
     }
 
@@ -139,9 +143,11 @@ impl<O> Coordinator<'_, O> {
         Some(self.prepared.held.remove(at))
     }
 
-    fn hold_from_oldest(&mut self) {
-        let oldest = self.prepared.held.first().map(|held| held.open.start.clone());
-        self.dispatch.hold_from(oldest);
+    fn hold_progress(&mut self) {
+        if self.prepared.held.is_empty() {
+            self.prepared.since = None;
+        }
+        self.dispatch.hold_from(self.prepared.since.clone());
     }
 
     /// What a statement of this kind decides, where that is looked at.
@@ -195,7 +201,7 @@ impl<O> Coordinator<'_, O> {
                 .into());
             }
         }
-        self.hold_from_oldest();
+        self.hold_progress();
         self.complete = self.source.clone();
         self.mark_sent();
         self.dispatch.progress(self.complete.clone(), Counts { bytes, ..Counts::default() })?;
@@ -206,14 +212,14 @@ impl<O> Coordinator<'_, O> {
     fn commit(&mut self, held: Held) -> Result<(), Halt> {
         let Held { open, end, extent, spool, mut context, .. } = held;
         // Progress may pass it with its last piece, and not before.
-        self.hold_from_oldest();
-        let start = open.start.clone();
+        let since = self.prepared.since.clone();
+        self.hold_progress();
         let mut open = open;
         self.exchange(&mut context);
         let result = self.hand_on_group(&spool, &mut open, &end, &extent);
         self.exchange(&mut context);
         if result.is_err() {
-            self.dispatch.hold_from(Some(start));
+            self.dispatch.hold_from(since);
         }
         result.map(drop)
     }

@@ -13,7 +13,11 @@ use super::text::{Text, TextRow, TextValue};
 type Rows<T> = BTreeMap<String, Vec<T>>;
 
 /// Cases whose text has more rows than the feed, and why.
-const FEWER: &[(&str, &str)] = &[];
+const FEWER: &[(&str, &str)] = &[
+    ("mariadb-10.11/xa", "a prepared transaction is rolled back"),
+    ("mariadb-11.8/xa", "a prepared transaction is rolled back"),
+    ("mysql-9.7/xa", "a prepared transaction is rolled back"),
+];
 
 #[test]
 fn the_feed_has_the_rows_that_the_servers_tool_reads() {
@@ -24,9 +28,14 @@ fn the_feed_has_the_rows_that_the_servers_tool_reads() {
         let theirs = text_rows(Text::parse(&case.text()));
         for (table, theirs) in &theirs {
             let ours = ours.get(table).map_or(&[][..], Vec::as_slice);
+            if FEWER.iter().any(|(name, _)| *name == case.name) {
+                if ours.len() >= theirs.len() {
+                    writeln!(wrong, "{} {table}: {} rows need no excuse", case.name, ours.len()).unwrap();
+                }
+                continue;
+            }
             // Of what the feed stopped at the text has more.
-            let complete = decoded.result.is_ok() && !FEWER.iter().any(|(name, _)| *name == case.name);
-            if complete && ours.len() != theirs.len() && !theirs.iter().any(|row| row.broken) {
+            if decoded.result.is_ok() && ours.len() != theirs.len() && !theirs.iter().any(|row| row.broken) {
                 writeln!(wrong, "{} {table}: {} rows, the tool has {}", case.name, ours.len(), theirs.len()).unwrap();
                 continue;
             }
