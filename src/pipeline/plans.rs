@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use super::tracker::{SchemaTracker, Spot};
+use crate::binlog::EventFlags;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
@@ -30,6 +31,8 @@ pub enum Names {
         /// They were given for this log, and so must fit it.
         given: bool,
     },
+    /// Nothing but what [`PlanCache::keep`] was given.
+    Kept,
 }
 
 /// Why a table map has no plan.
@@ -122,6 +125,14 @@ impl PlanCache {
         Ok(plan)
     }
 
+    /// Adds a plan for the table map with this body, for as long as the cache lives.
+    pub fn keep(&mut self, body: &[u8], plan: &Arc<TablePlan>) {
+        match self.known.get(&plan.table_id) {
+            Some(known) if known.body == body => {}
+            _ => drop(self.known.insert(plan.table_id, Known { body: body.to_vec(), plan: Arc::clone(plan) })),
+        }
+    }
+
     /// Follows a statement that may change tables.
     ///
     /// # Errors
@@ -129,13 +140,14 @@ impl PlanCache {
     pub fn statement(
         &mut self,
         query: &QueryEvent<'_>,
+        flags: EventFlags,
         server_version: &str,
         at: Spot<'_>,
     ) -> Result<(), ResolveError> {
         let changed = match &mut self.names {
-            Names::Source(tracker) => tracker.statement(query, server_version, at)?,
-            Names::Log { tables, .. } => follow(tables, query, server_version),
-            Names::None | Names::Target(_) => false,
+            Names::Source(tracker) => tracker.statement(query, flags, server_version, at)?,
+            Names::Log { tables, .. } => follow(tables, query, flags, server_version),
+            Names::None | Names::Target(_) | Names::Kept => false,
         };
         if changed {
             self.known.clear();
@@ -155,7 +167,7 @@ impl PlanCache {
                 tables.forget();
                 Ok(())
             }
-            Names::None | Names::Target(_) => Ok(()),
+            Names::None | Names::Target(_) | Names::Kept => Ok(()),
         }
     }
 
@@ -166,13 +178,17 @@ impl PlanCache {
     pub fn flush(&mut self) -> Result<(), SinkError> {
         match &mut self.names {
             Names::Source(tracker) => tracker.flush(),
-            Names::None | Names::Target(_) | Names::Log { .. } => Ok(()),
+            Names::None | Names::Target(_) | Names::Log { .. } | Names::Kept => Ok(()),
         }
     }
 
     fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
+            Names::Kept => {
+                let what = "a table number means two tables within a prepared transaction".to_owned();
+                return Err(ResolveError::Unfit { what, hint: None });
+            }
             Names::Source(tracker) if crate::row::has_full_names(map) => return unveiled(tracker, map, at),
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
@@ -185,11 +201,11 @@ impl PlanCache {
 }
 
 /// Moves definitions along with a statement of the log. True if they may be others now.
-fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> bool {
+fn follow(tables: &mut Tables, query: &QueryEvent<'_>, flags: EventFlags, server_version: &str) -> bool {
     if !query.session.takes_effect() {
         return false;
     }
-    match DdlContext::of_query(query, server_version, false) {
+    match DdlContext::of_query(query, flags, server_version, false) {
         Some(context) => tables.apply(query.statement, &context),
         None => tables.forget(),
     }

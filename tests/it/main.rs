@@ -12,3 +12,4 @@ mod live;
 mod malformed;
 mod oracle;
 mod payload;
+mod torn_files;

@@ -39,7 +39,7 @@ pub fn read_dump(text: &[u8], database: Option<&str>) -> Result<Vec<TableDef>, D
         database: database.map(str::to_owned).or_else(|| header(&text, "Database: ")).unwrap_or_default(),
         sql_mode: 0,
         version,
-        tables: Tables::new(),
+        tables: Tables::exact(),
     };
     let mut pieces = Pieces { text: &text, at: 0, delimiter: ";".to_owned() };
     while let Some((at, statement)) = pieces.next_statement() {

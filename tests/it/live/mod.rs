@@ -27,3 +27,4 @@ mod stops;
 mod target_goes_back;
 mod types;
 mod workload;
+mod xa;
