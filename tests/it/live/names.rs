@@ -80,12 +80,21 @@ on_each_flavor! {
     fn a_transaction_larger_than_a_batch_has_names_also_where_it_is_the_first(flavor) {
         let source = Server::start(flavor, &["--binlog-row-metadata=MINIMAL"]);
         source.exec("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(20), b MEDIUMTEXT)");
+        source.exec("CREATE TABLE d.other (id INT PRIMARY KEY, b TEXT)");
         let (file, pos) = source.log_position();
+        // What was applied before the stop is gone from the relay log: its first file begins with what is to come.
+        let replicate = Replicate::new();
+        let args = start_at(&source, &file, pos, &["--until-caught-up", "--max-relay-log-size", "4096"]);
+        for id in 0..3 {
+            source.exec(&format!("INSERT INTO d.other VALUES ({id}, REPEAT('b', 5000))"));
+            assert_eq!(replicate.run(&args).code, 0);
+        }
+        let (_, pos) = source.log_position();
         let rows = (0..40).map(|id| format!("INSERT INTO d.t VALUES ({id}, 'a', REPEAT('b', 20000))"));
         source.exec(&format!("BEGIN; {}; COMMIT", rows.collect::<Vec<_>>().join("; ")));
         let (_, end) = source.log_position();
         assert!(end - pos > 512 << 10, "{pos} to {end}");
-        let run = Replicate::new().run(&start_at(&source, &file, pos, &["--until-caught-up"]));
+        let run = replicate.run(&args);
         assert_eq!(run.code, 0, "{}", run.stderr);
         let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 40);
