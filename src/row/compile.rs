@@ -371,6 +371,7 @@ impl Compiler<'_> {
             kind => kind,
         };
         let mut column = ColumnPlan::new(name, kind, unsigned, collation);
+        column.sign_unsaid = said_unsigned.is_none() && def.is_none() && logged.class == Class::Numeric;
         column.labels = self.labels(&logged, collation).or_else(|| def.and_then(|def| def.labels.clone()));
         column.disguise = def.and_then(|def| match def.data_type.as_str() {
             "inet4" => Some(Disguise::Inet4),

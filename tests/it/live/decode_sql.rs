@@ -649,3 +649,21 @@ on_each_flavor! {
         }
     }
 }
+
+#[test]
+fn mariadb_integers_of_unknown_sign_are_not_guessed() {
+    let source = Server::start(Flavor::MariaDb, &["--binlog-row-metadata=NO_LOG"]);
+    source.exec("CREATE DATABASE d; CREATE TABLE d.t (u TINYINT UNSIGNED, b BIGINT UNSIGNED, e ENUM('a', 'b'))");
+    let file = next_file(&source);
+    source.exec("INSERT INTO d.t VALUES (127, 5, 1)");
+    let large = next_file(&source);
+    source.exec("SET SESSION sql_mode = ''; INSERT INTO d.t VALUES (200, 18446744073709551615, 'zz')");
+    next_file(&source);
+    refuses(&source, large, &["--format", "sql"], &["@1 of d.t", "UNSIGNED", "--schema"]);
+    let dir = tempfile::tempdir().unwrap();
+    let (path, output) = decode(&files(&source, file..=file), dir.path(), &["--format", "sql"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    source.exec("TRUNCATE d.t");
+    feed(&source, &path);
+    assert_eq!(source.query_one("SELECT CONCAT_WS('|', u, b, e) FROM d.t"), "127|5|a");
+}
