@@ -89,7 +89,7 @@ impl Content {
             // not say.
             StatementKind::Dml | StatementKind::Other if !self.takes_changes() => Concern::No,
             StatementKind::Dml | StatementKind::Other => match self.named(query) {
-                Concern::Yes if self.takes_kinds(kinds_of(query.statement)) => Concern::Yes,
+                Concern::Yes if self.takes_kinds(&[Kind::Insert, Kind::Update, Kind::Delete]) => Concern::Yes,
                 _ => Concern::Unsure,
             },
             _ if !self.takes_kinds(&[Kind::Ddl]) => Concern::No,
@@ -182,16 +182,6 @@ fn is_database(names: &[Mention], at: usize) -> bool {
     is(word(1)) || (condition && (is(word(3)) || is(word(4))))
 }
 
-/// Kinds of change that a statement on rows makes by its own words.
-fn kinds_of(statement: &[u8]) -> &'static [Kind] {
-    match leading_words(statement, 1).first().map_or("", String::as_str) {
-        "INSERT" | "LOAD" => &[Kind::Insert],
-        "UPDATE" => &[Kind::Update],
-        "DELETE" => &[Kind::Delete],
-        _ => &[Kind::Insert, Kind::Update, Kind::Delete],
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
@@ -281,6 +271,7 @@ mod tests {
         let orders = content(&[], &["shop.orders"], &[]);
         let shop = content(&["shop"], &[], &[]);
         let updates = content(&[], &[], &[Kind::Update]);
+        let changes = content(&[], &[], &[Kind::Insert, Kind::Update, Kind::Delete]);
         let ddl = content(&[], &["shop.orders"], &[Kind::Ddl]);
         for (content, database, text, expected) in [
             (&orders, "shop", "UPDATE orders SET v = 1", Yes),
@@ -289,7 +280,9 @@ mod tests {
             (&orders, "shop", "LOAD DATA INFILE 'x' INTO TABLE t", Unsure),
             (&shop, "other", "INSERT INTO t VALUES (1)", Unsure),
             (&shop, "shop", "INSERT INTO t VALUES (1)", Yes),
-            (&updates, "", "UPDATE t SET i = 1", Yes),
+            (&updates, "", "UPDATE t SET i = 1", Unsure),
+            (&updates, "", "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE i = 2", Unsure),
+            (&changes, "", "UPDATE t SET i = 1", Yes),
             (&updates, "", "WITH a AS (SELECT 1) DELETE FROM t", Unsure),
             (&updates, "", "DELETE FROM t", Unsure),
             (&updates, "", "CREATE TABLE t (i INT)", No),

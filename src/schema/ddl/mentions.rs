@@ -4,8 +4,7 @@
 //! columns and keywords. Text of executable comments counts whatever server they are for.
 
 use super::DdlContext;
-use super::cursor::{Cursor, tokens};
-use super::token::{Dialect, Token};
+use super::token::{Dialect, Token, Tokens};
 
 /// A name in a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,38 +28,36 @@ pub fn mentions(statement: &[u8], context: &DdlContext<'_>) -> Option<Vec<Mentio
     Some(found)
 }
 
+/// One token after the other: of a long INSERT only its names are kept.
 fn of_text(text: &str, dialect: Dialect) -> Option<Vec<Mention>> {
-    let tokens = tokens(text, dialect);
-    let mut cursor = Cursor::new(&tokens);
-    if cursor.is_broken() {
-        return None;
-    }
     let mut found = Vec::new();
-    while !cursor.at_end() {
-        let Some(first) = name(&mut cursor) else {
-            cursor.next();
-            continue;
-        };
-        let mut ahead = cursor.clone();
-        match ahead.sign('.').then(|| name(&mut ahead)).flatten() {
-            Some(second) => {
-                cursor = ahead;
-                found.push(Mention { database: Some(first), name: second });
+    let (mut first, mut dot) = (None, false);
+    for placed in Tokens::new(text, dialect) {
+        let name = match placed.token {
+            Token::Broken => return None,
+            Token::Sign('.') if first.is_some() && !dot => {
+                dot = true;
+                continue;
             }
-            None => found.push(Mention { database: None, name: first }),
-        }
+            Token::Word(word) => Some(word.to_owned()),
+            Token::Quoted(name) => Some(name.into_owned()),
+            _ => None,
+        };
+        let database = first.take();
+        first = match (database, name) {
+            (Some(database), Some(name)) if dot => {
+                found.push(Mention { database: Some(database), name });
+                None
+            }
+            (before, name) => {
+                found.extend(before.map(|name| Mention { database: None, name }));
+                name
+            }
+        };
+        dot = false;
     }
+    found.extend(first.map(|name| Mention { database: None, name }));
     Some(found)
-}
-
-fn name(cursor: &mut Cursor<'_, '_>) -> Option<String> {
-    let name = match cursor.peek()? {
-        Token::Word(word) => (*word).to_owned(),
-        Token::Quoted(name) => name.clone().into_owned(),
-        _ => return None,
-    };
-    cursor.next();
-    Some(name)
 }
 
 #[cfg(test)]
@@ -82,6 +79,7 @@ mod tests {
             ("DROP TABLE /*!50000 a,*/ b COMMENT 'x `y` \\' z'", "DROP TABLE a b COMMENT DROP TABLE a b COMMENT"),
             ("DROP TABLE a /*M!100000 , b */", "DROP TABLE a DROP TABLE a b"),
             ("DROP TABLE a.b.c, .d", "DROP TABLE a.b c d"),
+            ("a .. b . 1 c.'x'", "a b c"),
         ] {
             assert_eq!(named(statement.as_bytes(), &context).as_deref(), Some(expected), "{statement}");
         }
