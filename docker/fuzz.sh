@@ -13,6 +13,8 @@ cd "$repo_dir"
 export RUSTC_BOOTSTRAP=1
 [ $# -gt 0 ] || set -- $(cargo fuzz list)
 crashed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 seed() {
   local corpus=fuzz/corpus/$1 file
@@ -35,8 +37,11 @@ seed() {
 for target in "$@"; do
   seed "$target"
   say "$target for $seconds s"
+  status=0
+  # The log is kept: what is printed of it is a choice, and a pipe would hide how the fuzzer ended.
   nice -n 19 cargo fuzz run -s none "$target" -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-    -print_final_stats=1 2>&1 | grep -E '^stat::(number|average|new_units)|ERROR|panicked|SUMMARY|Test unit written' ||:
-  [ "${PIPESTATUS[0]}" = 0 ] || { say "$target crashed"; crashed=1; }
+    -print_final_stats=1 >"$log" 2>&1 || status=$?
+  grep -E '^stat::(number|average|new_units)|ERROR|panicked|SUMMARY|Test unit written' "$log" || :
+  [ "$status" = 0 ] || { say "$target crashed, or could not be run: status $status"; tail -n 20 "$log" >&2; crashed=1; }
 done
 exit "$crashed"

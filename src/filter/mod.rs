@@ -10,7 +10,7 @@ mod pattern;
 pub mod range;
 
 pub use bound::{Bound, BoundError, Gtids, parse_datetime};
-pub use content::{Content, Kind};
+pub use content::{Concern, Content, Kind};
 pub use pattern::{Pattern, PatternError, TablePattern};
 pub use range::{Misplaced, Range, Selection, Verdict};
 

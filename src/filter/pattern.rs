@@ -25,6 +25,16 @@ impl Pattern {
     pub fn matches(&self, name: &[u8]) -> bool {
         matches(self.0.as_bytes(), name)
     }
+
+    /// Whether a server might take the name in a statement for one that is meant: in any case, and with any letters
+    /// that are not ASCII, since character sets and case folding differ.
+    pub(super) fn may_match(&self, name: &str) -> bool {
+        name.contains(char::REPLACEMENT_CHARACTER) || matches(folded(&self.0).as_bytes(), folded(name).as_bytes())
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii() { c.to_ascii_lowercase() } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Goes back to the last `*` where the rest does not fit: at most pattern times name steps.
@@ -75,7 +85,21 @@ impl TablePattern {
     /// Whether the table is meant.
     #[must_use]
     pub fn matches(&self, database: &[u8], table: &[u8]) -> bool {
-        self.table.matches(table) && self.database.as_ref().is_none_or(|pattern| pattern.matches(database))
+        self.table.matches(table) && self.may_be_in(|pattern| pattern.matches(database))
+    }
+
+    /// Whether a server might take a name in a statement for a table that is meant: see [`Pattern::may_match`].
+    pub(super) fn may_match(&self, database: &str, table: &str) -> bool {
+        self.table.may_match(table) && self.may_match_database(database)
+    }
+
+    /// Whether tables of this database may be meant.
+    pub(super) fn may_match_database(&self, database: &str) -> bool {
+        self.may_be_in(|pattern| pattern.may_match(database))
+    }
+
+    fn may_be_in(&self, meant: impl FnOnce(&Pattern) -> bool) -> bool {
+        self.database.as_ref().is_none_or(meant)
     }
 }
 
@@ -119,6 +143,21 @@ mod tests {
             assert_eq!(pattern.parse::<Pattern>().unwrap().matches(name.as_bytes()), meant, "{pattern} {name}");
         }
         assert!("".parse::<Pattern>().is_err());
+    }
+
+    #[test]
+    fn names_in_statements_are_taken_in_any_case_and_character_set() {
+        for (pattern, name, meant) in [
+            ("orders", "ORDERS", true),
+            ("Orders", "orders", true),
+            ("größe", "GRÖSSE", false),
+            ("größe", "GRÖßE", true),
+            ("ord*", "ORDERS", true),
+            ("orders", "x\u{fffd}", true),
+            ("orders", "order", false),
+        ] {
+            assert_eq!(pattern.parse::<Pattern>().unwrap().may_match(name), meant, "{pattern} {name}");
+        }
     }
 
     #[test]

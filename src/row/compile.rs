@@ -386,6 +386,7 @@ impl Compiler<'_> {
             kind => kind,
         };
         let mut column = ColumnPlan::new(name, kind, unsigned, collation);
+        column.sign_unsaid = said_unsigned.is_none() && def.is_none() && logged.class == Class::Numeric;
         column.labels = self.labels(&logged, collation).or_else(|| def.and_then(|def| def.labels.clone()));
         column.disguise = def.and_then(|def| Disguise::of(&def.data_type));
         column.binary_width = logged.fixed_width.filter(|_| collation == Some(63));

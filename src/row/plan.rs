@@ -68,6 +68,8 @@ pub struct ColumnPlan {
     pub kind: ColumnKind,
     /// Whether integers are unsigned.
     pub unsigned: bool,
+    /// Neither the log nor a definition says whether integers are unsigned: a negative one may be a large one.
+    pub sign_unsaid: bool,
     /// Collation id of text columns (and of the labels of ENUM and SET), where known; 63 is `binary`.
     pub collation: Option<u16>,
     /// ENUM and SET labels in UTF-8, where known.
@@ -132,6 +134,7 @@ impl ColumnPlan {
             json_key,
             kind,
             unsigned,
+            sign_unsaid: false,
             collation,
             labels: None,
             binary_width: None,

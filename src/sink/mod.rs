@@ -99,6 +99,9 @@ pub trait Renderer: Send {
     /// Whether XA statements are taken as statements; else they stop the channel.
     const TAKES_XA: bool = false;
 
+    /// Whether a statement stops the decoder if it cannot be told whether it is asked for; else it is taken.
+    const NEEDS_CERTAINTY: bool = false;
+
     /// A transaction (or, if `continued`, a further piece of a large one) begins.
     fn begin(
         &mut self,

@@ -114,8 +114,8 @@ impl Decode {
         bar.clear();
         if result.map_err(told)?.saw_unnamed && self.format != Format::Stats {
             tracing::warn!(
-                "the files do not name all columns (binlog_row_metadata=MINIMAL), and --schema does not either: \
-                 they are called @1, @2, ..."
+                "the files do not name all columns (binlog_row_metadata=MINIMAL or NO_LOG), and --schema does not either: \
+                 they are called @1, @2, ..., and where no metadata is logged integers are shown as signed"
             );
         }
         Ok(())

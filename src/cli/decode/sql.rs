@@ -17,7 +17,7 @@ pub(super) struct SqlArgs {
     /// With --format sql: where files go that logged LOAD DATA statements read.
     #[arg(long, value_name = "DIR")]
     load_dir: Option<PathBuf>,
-    /// With --format sql and flashback: leaves out the checks that each changed row was there.
+    /// With --format sql and flashback: leaves out the checks that each changed row was there and that no trigger fires.
     #[arg(long)]
     unchecked: bool,
     /// With --format flashback: finds rows by their key alone, so that also rows changed since are overwritten.

@@ -35,8 +35,13 @@ impl Tables {
                     | StatementKind::Rollback
                     | StatementKind::Savepoint
                     | StatementKind::RollbackTo
-                    | StatementKind::ReleaseSavepoint => false,
-                    _ => content.wants_statement(query.database, query.statement),
+                    | StatementKind::ReleaseSavepoint
+                    | StatementKind::XaStart
+                    | StatementKind::XaEnd
+                    | StatementKind::XaPrepare
+                    | StatementKind::XaCommit
+                    | StatementKind::XaRollback => false,
+                    _ => content.wants_statement(&query),
                 },
                 _ => true,
             },
@@ -45,7 +50,7 @@ impl Tables {
                 None => true,
             },
             EventType::MARIA_QUERY_COMPRESSED => match Inflater::default().parse(raw, format) {
-                Ok(Event::Query(query)) => content.wants_statement(query.database, query.statement),
+                Ok(Event::Query(query)) => content.wants_statement(&query),
                 _ => true,
             },
             EventType::EXECUTE_LOAD_QUERY | EventType::INCIDENT => true,

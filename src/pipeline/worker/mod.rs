@@ -19,6 +19,16 @@ use crate::binlog::event::{self, Event, FormatDescription};
 use crate::binlog::{EventType, RawEvent};
 use crate::filter::Content;
 use crate::sink::{EventContext, Renderer, StatementInputs};
+use crate::binlog::event::{
+    self, Event, FormatDescription, IncidentEvent, QueryEvent, RowsEvent, carries_no_data, stop_hint,
+};
+use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
+use crate::change::TransactionMeta;
+use crate::filter::{Concern, Content};
+use crate::position::LogPosition;
+use crate::row::{self, Cell, TablePlan};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
+use crate::statement::{StatementKind, classify, leading_words};
 
 /// Rendered bytes that make a part: enough for one efficient write.
 const PART_BYTES: usize = 512 << 10;
@@ -262,6 +272,13 @@ impl<'a, R: Renderer> Task<'a, R> {
             | Event::RowsV0(_)
             | Event::Slave(_)
             | Event::Other) => {
+                if R::NEEDS_CERTAINTY
+                    && let Event::ExecuteLoadQuery(load) = &event
+                    && !self.wants(item, &load.query, at)?
+                {
+                    state.inputs = StatementInputs::default();
+                    return Ok(());
+                }
                 let context = EventContext {
                     transaction: &item.transaction,
                     event: &event,
@@ -307,5 +324,245 @@ impl<'a, R: Renderer> Task<'a, R> {
         };
         self.inflater = Some(inflater);
         result
+    }
+
+    fn rows(
+        &mut self,
+        item: &'a Item,
+        header: &EventHeader,
+        rows: &RowsEvent<'_>,
+        at: At,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        let plan = self.plan(item, rows, at)?;
+        if !self.content.wants_rows(plan.database.as_bytes(), plan.table.as_bytes(), rows.kind.into()) {
+            return self.pass_over(item, rows, &plan, at, state);
+        }
+        let context = RowsContext {
+            transaction: &item.transaction,
+            plan: &plan,
+            event: rows,
+            timestamp: header.timestamp,
+            server_id: header.server_id,
+            first_row: state.rows_before,
+            last_in_transaction: item.last_rows == Some(at),
+        };
+        let count = self
+            .renderer
+            .rows(&context, &mut self.out)
+            .map_err(|error| self.render_error(error, item, at, Some(&plan)))?;
+        state.rows_before = state.rows_before.saturating_add(count);
+        self.counts.rows = self.counts.rows.saturating_add(count);
+        Ok(())
+    }
+
+    /// Rows that are not wanted count where rows are numbered.
+    fn pass_over(
+        &mut self,
+        item: &Item,
+        rows: &RowsEvent<'_>,
+        plan: &TablePlan,
+        at: At,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        if R::NUMBERS_ROWS {
+            let count = row::count(plan, rows, &mut Vec::new(), &mut Vec::new())
+                .map_err(|error| RenderError { what: error.to_string(), hint: None })
+                .map_err(|error| self.render_error(error, item, at, Some(plan)))?;
+            state.rows_before = state.rows_before.saturating_add(count);
+        }
+        Ok(())
+    }
+
+    fn plan(&self, item: &Item, rows: &RowsEvent<'_>, at: At) -> Result<Arc<TablePlan>, ApplyError> {
+        match self.plans.get(rows.table_id) {
+            Some(plan) if plan.columns.len() == rows.width => Ok(Arc::clone(plan)),
+            Some(plan) => Err(ApplyError::Undecodable {
+                what: format!("a row event has {} columns where its table map has {}", rows.width, plan.columns.len()),
+                place: Box::new(self.place(item, at, Some(plan))),
+                hint: None,
+            }),
+            None => Err(ApplyError::Undecodable {
+                what: format!(
+                    "a row event refers to table number {}, which no table map before it names",
+                    rows.table_id
+                ),
+                place: Box::new(self.place(item, at, None)),
+                hint: Some("the start position is inside a transaction; start at the beginning of one".to_owned()),
+            }),
+        }
+    }
+
+    fn query(
+        &mut self,
+        item: &'a Item,
+        header: &EventHeader,
+        query: &QueryEvent<'_>,
+        at: At,
+        state: &mut State<'a>,
+    ) -> Result<(), Failure> {
+        let inputs = std::mem::take(&mut state.inputs);
+        match classify(query.statement) {
+            StatementKind::Begin | StatementKind::Commit | StatementKind::Rollback => Ok(()),
+            StatementKind::XaStart
+            | StatementKind::XaEnd
+            | StatementKind::XaPrepare
+            | StatementKind::XaCommit
+            | StatementKind::XaRollback
+                if !R::TAKES_XA =>
+            {
+                Err(self.xa(item, at).into())
+            }
+            _ if !self.wants(item, query, at)? => Ok(()),
+            _ => {
+                let context = StatementContext {
+                    transaction: &item.transaction,
+                    query,
+                    inputs: &inputs,
+                    timestamp: header.timestamp,
+                    server_id: header.server_id,
+                };
+                self.renderer
+                    .statement(&context, &mut self.out)
+                    .map_err(|error| self.render_error(error, item, at, None).into())
+            }
+        }
+    }
+
+    /// Whether a statement is wanted, where some are left out.
+    fn wants(&self, item: &Item, query: &QueryEvent<'_>, at: At) -> Result<bool, ApplyError> {
+        if !R::NEEDS_CERTAINTY {
+            return Ok(self.content.wants_statement(query));
+        }
+        match self.content.concern(query) {
+            Concern::Yes => Ok(true),
+            Concern::No => Ok(false),
+            Concern::Unsure => {
+                let what = format!(
+                    "whether a logged statement ({}) changes what is asked for cannot be told from its text: names may \
+                     be meant in any case, and views and triggers change other tables than it names",
+                    leading_words(query.statement, 2).join(" ")
+                );
+                let hint = "leave it out with --start and --stop, or take all databases, tables and kinds of change";
+                Err(self.render_error(RenderError { what, hint: Some(hint.to_owned()) }, item, at, None))
+            }
+        }
+    }
+
+    fn xa(&self, item: &Item, at: At) -> ApplyError {
+        ApplyError::Undecodable {
+            what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
+                   prepared transactions"
+                .to_owned(),
+            place: Box::new(self.place(item, at, None)),
+            hint: Some("use plain transactions on the source, or start behind this place".to_owned()),
+        }
+    }
+
+    /// Passes over an event without data, or says why it stops the channel.
+    fn undecoded(&self, item: &Item, event: &Event<'_>, event_type: EventType, at: At) -> Result<(), ApplyError> {
+        if carries_no_data(event_type) {
+            return Ok(());
+        }
+        let what = match event {
+            Event::Incident(IncidentEvent { incident, message }) => {
+                format!("the source reports incident {incident}: {}", String::from_utf8_lossy(message))
+            }
+            Event::Other => {
+                format!("an event of type {event_type} may carry data and cannot be decoded by this version")
+            }
+            _ => format!("an event of type {event_type} carries data and cannot be applied by this version"),
+        };
+        Err(ApplyError::Undecodable {
+            what,
+            place: Box::new(self.place(item, at, None)),
+            hint: Some(stop_hint(event_type).to_owned()),
+        })
+    }
+
+    /// In a piece of a large transaction: learns how many rows came before, and tells the next piece how many come
+    /// before it, so that pieces are rendered side by side.
+    fn rows_before_this_piece(&mut self) -> Result<u64, Failure> {
+        let batch = self.batch;
+        let Some(link) = &batch.row_count else { return Ok(0) };
+        if !R::NUMBERS_ROWS {
+            return Ok(0);
+        }
+        let own = self.count_rows()?;
+        let before = link.before.recv().map_err(|_| Failure::Gone)?;
+        // The last piece has nobody to tell.
+        let _ = link.after.send(before.saturating_add(own));
+        Ok(before)
+    }
+
+    fn count_rows(&mut self) -> Result<u64, ApplyError> {
+        let batch = self.batch;
+        let mut plans = self.plans.clone();
+        let mut next_map = 0;
+        let (mut before, mut after): (Vec<Cell>, Vec<Cell>) = (Vec::new(), Vec::new());
+        let mut inflater = self.inflater.take().unwrap_or_default();
+        let mut count = 0_u64;
+        for item in &batch.items {
+            let mut at = item.range.start;
+            while at < item.range.end {
+                let raw = self.cut(item, at)?;
+                let fail = |error: EventError| self.event_error(&error, item, at.into());
+                match raw.header.event_type {
+                    EventType::TABLE_MAP => {
+                        if let Some((_, plan)) = batch.maps.get(next_map) {
+                            plans.set(plan.table_id, plan);
+                            next_map = next_map.saturating_add(1);
+                        }
+                    }
+                    kind if kind.is_row_event() => {
+                        raw.verify_checksum(batch.format.checksum).map_err(fail)?;
+                        let parsed = if kind.is_compressed() {
+                            inflater.parse(&raw, &batch.format)
+                        } else {
+                            event::parse(&raw, &batch.format)
+                        };
+                        if let Event::Rows(rows) = parsed.map_err(fail)?
+                            && let Some(plan) = plans.get(rows.table_id)
+                        {
+                            let counted = row::count(plan, &rows, &mut before, &mut after);
+                            count = count.saturating_add(counted.map_err(|error| ApplyError::Undecodable {
+                                what: error.to_string(),
+                                place: Box::new(self.place(item, at.into(), Some(plan))),
+                                hint: None,
+                            })?);
+                        }
+                    }
+                    _ => {}
+                }
+                at = at.saturating_add(raw.bytes.len());
+            }
+        }
+        self.inflater = Some(inflater);
+        Ok(count)
+    }
+
+    fn place(&self, item: &Item, at: At, plan: Option<&TablePlan>) -> Place {
+        let to_u64 = |n: usize| u64::try_from(n).unwrap_or(0);
+        let TransactionMeta { start, gtid, .. } = &item.transaction;
+        // A piece of a large payload has one place in the log, the payload's.
+        let (read, source, inside) = match self.batch.inside {
+            Some(inside) => (0, 0, Some(inside.offset.saturating_add(to_u64(at.offset)))),
+            None => (to_u64(at.offset), to_u64(at.offset.saturating_sub(item.range.start)), at.inside),
+        };
+        Place {
+            read: Some(self.batch.read_from.at(self.batch.read_from.pos.saturating_add(read))),
+            source: Some(start.at(item.source_pos.saturating_add(source))),
+            inside,
+            gtid: gtid.clone(),
+            table: plan.map(|plan| format!("{}.{}", plan.database, plan.table)),
+        }
+    }
+
+    fn event_error(&self, error: &EventError, item: &Item, at: At) -> ApplyError {
+        ApplyError::event(error, self.place(item, at, None))
+    }
+
+    fn render_error(&self, error: RenderError, item: &Item, at: At, plan: Option<&TablePlan>) -> ApplyError {
+        ApplyError::Undecodable { what: error.what, place: Box::new(self.place(item, at, plan)), hint: error.hint }
     }
 }

@@ -12,6 +12,7 @@ mod cursor;
 mod draft;
 mod dump;
 mod key;
+mod mentions;
 mod statement;
 mod token;
 mod touches;
@@ -20,6 +21,7 @@ mod types;
 use std::sync::Arc;
 
 pub use dump::{DumpError, read_dump};
+pub use mentions::{Mention, mentions};
 pub use statement::changes;
 pub use touches::{Touches, is_about_views, makes_temporary, touches};
 

@@ -59,10 +59,19 @@ pub(super) fn must_be_named(target: &Target<'_>) -> Result<(), RenderError> {
     }
     Err(RenderError {
         what: format!("the log does not name the columns of {}, and rows cannot be found without", target.display),
-        hint: Some(
-            "give its definition with --schema, or set binlog_row_metadata=FULL at the source: later logs then name \
-             their columns"
-                .to_owned(),
-        ),
+        hint: Some(hint()),
     })
+}
+
+/// A negative integer may as well be a large one.
+pub(super) fn sign_unsaid(table: &str, column: &str) -> RenderError {
+    RenderError {
+        what: format!("the log does not say whether {column} of {table} is UNSIGNED, and its value depends on it"),
+        hint: Some(hint()),
+    }
+}
+
+fn hint() -> String {
+    "give its definition with --schema, or set binlog_row_metadata=FULL at the source: later logs then name their columns"
+        .to_owned()
 }

@@ -1,5 +1,6 @@
 //! A target table as rows are written to it: quoted names, character sets, and how a row is found.
 
+use super::assumed;
 use super::facts::{Facts, Flavor};
 use super::json_diff;
 use super::literal::{self, Form};
@@ -321,6 +322,11 @@ impl<'a> Target<'a> {
         };
         let mut scratch = Vec::new();
         let value = column.plan.value_in(bytes, &mut scratch).map_err(|error| refused(error.to_string()))?;
+        if column.plan.sign_unsaid
+            && let Value::Int(..0) = value
+        {
+            return Err(assumed::sign_unsaid(&self.display, &column.plan.name));
+        }
         literal::value(out, &value, column.form, self.facts).map_err(|error| self.in_column(column, error))?;
         let clamped = match value {
             Value::Enum(0) => true,

@@ -84,7 +84,7 @@ impl FlashbackSink {
         let title = "Undoes what a binary log says: feed it to 'mysql --binary-mode' as a whole.";
         Session::preamble(&mut self.out.text, title);
         let FlashbackOptions { unchecked, single_transaction: single, .. } = self.options;
-        let mut script = Backward { unchecked, single, ..Backward::default() };
+        let mut script = Backward { single, session: Session::new(unchecked), ..Backward::default() };
         if single {
             line(&mut self.out.text, b"BEGIN");
         }
@@ -94,9 +94,9 @@ impl FlashbackSink {
             self.out.relieve()?;
         }
         if single {
-            line(&mut self.out.text, b"COMMIT");
+            script.session.commit(&mut self.out.text);
         }
-        Session::epilogue(&mut self.out.text);
+        script.session.epilogue(&mut self.out.text);
         self.out.write()
     }
 }
@@ -141,7 +141,6 @@ impl Sink for FlashbackSink {
 /// From records, the last one first, to text.
 #[derive(Debug, Default)]
 struct Backward {
-    unchecked: bool,
     /// All stands in one transaction, which is not written here.
     single: bool,
     session: Session,
@@ -175,15 +174,14 @@ impl Backward {
             Kind::Change => {
                 self.close(out);
                 self.set(record.flags, out);
+                self.session.for_table(out, bytes);
                 line(out, bytes);
-                if !self.unchecked {
-                    session::check(out, 1, CHANGED_SINCE);
-                }
+                self.session.check(out, 1, CHANGED_SINCE);
             }
             Kind::Begin => {
                 self.close(out);
                 if !self.single {
-                    line(out, b"COMMIT");
+                    self.session.commit(out);
                 }
             }
         }
@@ -210,13 +208,15 @@ impl Backward {
         }
         self.close(out);
         self.set(record.flags, out);
+        self.session.for_table(out, bytes);
         out.extend_from_slice(bytes);
         self.insert = Some(Insert { head: head.to_vec(), flags: record.flags, rows: 1, bytes: bytes.len() });
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.insert.take().is_some() {
+        if let Some(insert) = self.insert.take() {
             line(out, b"");
+            self.session.check(out, u64::try_from(insert.rows).unwrap_or(u64::MAX), CHANGED_SINCE);
         }
     }
 }

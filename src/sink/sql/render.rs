@@ -23,6 +23,7 @@ impl Renderer for SqlRenderer {
 
     const NUMBERS_ROWS: bool = false;
     const TAKES_XA: bool = true;
+    const NEEDS_CERTAINTY: bool = true;
 
     fn event(&mut self, context: &EventContext<'_>, out: &mut Statements) -> Result<bool, RenderError> {
         match context.event {

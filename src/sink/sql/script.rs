@@ -15,6 +15,8 @@ use crate::sink::{Ack, Progress, Sink, SinkError};
 
 /// What the check after a change says; it stands in an error message of the server.
 const NOT_THERE: &str = "replicate: the row to change is not there";
+/// What the check after an INSERT says where a client goes on behind its error.
+const NOT_INSERTED: &str = "replicate: the row was not inserted";
 
 /// Writes a script that replays what was logged.
 #[derive(Debug)]
@@ -91,7 +93,7 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(options: SqlOptions) -> Self {
-        let (session, files) = (Session::default(), LoadFiles::new(options.load_dir.clone()));
+        let (session, files) = (Session::new(options.unchecked), LoadFiles::new(options.load_dir.clone()));
         Self { options, files, session, current: None, open: false, committed: false, numbered: false }
     }
 
@@ -207,19 +209,23 @@ impl Script {
     fn rows(&mut self, bytes: &[u8], mark: &RowsMark, out: &mut Vec<u8>) -> Result<(), SinkError> {
         self.ensure_open(out)?;
         self.session.for_rows(out, mark.flags, session::is_lenient(mark));
+        self.session.for_table(out, bytes);
         line(out, bytes);
-        if mark.verb != Verb::Insert && mark.changes && !self.options.unchecked {
-            session::check(out, mark.rows, NOT_THERE);
+        if mark.verb == Verb::Insert {
+            self.session.check(out, mark.rows, NOT_INSERTED);
+        } else if mark.changes {
+            self.session.check(out, mark.rows, NOT_THERE);
         }
         Ok(())
     }
 
     fn ddl(&mut self, text: &[u8], ddl: &Ddl, out: &mut Vec<u8>) {
         if self.open {
-            line(out, b"COMMIT");
+            self.session.commit(out);
             self.open = false;
         }
         self.committed = true;
+        self.session.defined();
         if !ddl.choose.is_empty() {
             line(out, &ddl.choose);
         }
@@ -237,7 +243,10 @@ impl Script {
             self.open = true;
         }
         if self.open {
-            line(out, if meta.group_end == GroupEnd::Rollback { b"ROLLBACK" } else { b"COMMIT" });
+            match meta.group_end {
+                GroupEnd::Rollback => line(out, b"ROLLBACK"),
+                _ => self.session.commit(out),
+            }
         }
         self.open = false;
     }
@@ -246,7 +255,7 @@ impl Script {
         if self.numbered {
             line(out, b"SET @@SESSION.gtid_next = 'AUTOMATIC'");
         }
-        Session::epilogue(out);
+        self.session.epilogue(out);
     }
 }
 

@@ -89,6 +89,10 @@ fn backward(options: FlashbackOptions, pieces: Vec<Piece>) -> String {
     text(|out| FlashbackSink::into_output(out, options), pieces, FlashbackSink::finish)
 }
 
+fn unchecked() -> FlashbackOptions {
+    FlashbackOptions { unchecked: true, ..FlashbackOptions::default() }
+}
+
 const INSERT: &str = "INSERT INTO t VALUES ";
 
 #[test]
@@ -104,9 +108,8 @@ fn transactions_are_undone_from_the_last_change_to_the_first() {
         .row(Verb::Update, "UPDATE t SET ", "3", 0);
     // The last transaction goes on in another piece.
     let rest = Piece::default().row(Verb::Update, "UPDATE t SET ", "4", 0).end();
-    let unchecked = FlashbackOptions { unchecked: true, ..FlashbackOptions::default() };
     assert_eq!(
-        backward(unchecked, vec![piece, rest]),
+        backward(unchecked(), vec![piece, rest]),
         "-- undoes b.000001:30 to 130, U:30\nBEGIN;\nUPDATE t SET 4;\nUPDATE t SET 3;\nCOMMIT;\n\
          -- undoes b.000001:10 to 110, U:10\nBEGIN;\nDELETE FROM t WHERE 2;\nUPDATE t SET 1;\nCOMMIT;\n"
     );
@@ -124,7 +127,7 @@ fn rows_made_again_are_put_together_last_first_and_only_with_their_like() {
         .row(Verb::Insert, INSERT, "(6)", 0)
         .end();
     assert_eq!(
-        backward(FlashbackOptions::default(), vec![piece]),
+        backward(unchecked(), vec![piece]),
         "-- undoes b.000001:10 to 110, U:10\nBEGIN;\nINSERT INTO t VALUES (6),(5);\n\
          SET foreign_key_checks = 1, unique_checks = 0;\nINSERT INTO t VALUES (4);\n\
          SET foreign_key_checks = 1, unique_checks = 1;\nINSERT INTO u VALUES (3);\n\
@@ -135,7 +138,7 @@ fn rows_made_again_are_put_together_last_first_and_only_with_their_like() {
     for _ in 0..8 {
         many = many.row(Verb::Insert, INSERT, &row, 0);
     }
-    let script = backward(FlashbackOptions::default(), vec![many.end()]);
+    let script = backward(unchecked(), vec![many.end()]);
     let longest = script.lines().map(str::len).max().unwrap();
     assert!(longest < 1 << 20 && script.matches(INSERT).count() == 3, "{longest}");
 }
@@ -149,7 +152,7 @@ fn all_can_be_undone_in_one_transaction() {
         .begin(20, GroupEnd::Xid(1))
         .row(Verb::Insert, INSERT, "(2)", 0)
         .end();
-    let single = FlashbackOptions { single_transaction: true, ..FlashbackOptions::default() };
+    let single = FlashbackOptions { single_transaction: true, ..unchecked() };
     assert_eq!(
         backward(single, vec![piece]),
         "BEGIN;\n-- undoes b.000001:20 to 120, U:20\nINSERT INTO t VALUES (2);\n\
@@ -168,7 +171,7 @@ fn a_transaction_with_changes_that_were_set_off_is_undone_without_setting_off_ot
         .row(Verb::Insert, INSERT, "('other')", 0)
         .end();
     assert_eq!(
-        backward(FlashbackOptions::default(), vec![piece]),
+        backward(unchecked(), vec![piece]),
         "-- undoes b.000001:20 to 120, U:20\nBEGIN;\nINSERT INTO t VALUES ('other');\nCOMMIT;\n\
          -- undoes b.000001:10 to 110, U:10\nBEGIN;\nSET foreign_key_checks = 0, unique_checks = 1;\n\
          INSERT INTO t VALUES ('parent');\nINSERT INTO t VALUES ('child');\nCOMMIT;\n"
@@ -184,12 +187,30 @@ fn changes_are_checked_before_their_transaction_is_committed() {
             .row(Verb::Update, "UPDATE t SET ", "a", 0)
             .end()
     };
-    let check = |what: &str| format!("SET sql_mode = IF(ROW_COUNT() = 1, @@sql_mode, 'replicate: the row {what}');\n");
+    let check = |what: &str| {
+        format!(
+            "SET @replicate_checks = @replicate_checks + 1, sql_mode = IF(ROW_COUNT() = 1, @@sql_mode, 'replicate: \
+             the row {what}');\n"
+        )
+    };
+    let commit = |checks| {
+        format!(
+            "SET @replicate_end = IF(@replicate_checks = {checks}, 'COMMIT', 'ROLLBACK');\n\
+             PREPARE replicate_end FROM @replicate_end;\nEXECUTE replicate_end;\n"
+        )
+    };
+    assert_eq!(
+        forward(SqlOptions::default(), vec![piece(), piece()]).matches(&commit(4)).count(),
+        1,
+        "a check that failed keeps all later transactions from being committed"
+    );
     assert_eq!(
         forward(SqlOptions::default(), vec![piece()]),
         format!(
-            "-- b.000001:10 to 110, U:10\nBEGIN;\nINSERT INTO t VALUES (1);\nUPDATE t SET a;\n{}COMMIT;\n",
-            check("to change is not there")
+            "-- b.000001:10 to 110, U:10\nBEGIN;\nINSERT INTO t VALUES (1);\n{}UPDATE t SET a;\n{}{}",
+            check("was not inserted"),
+            check("to change is not there"),
+            commit(2)
         )
     );
     let unchecked = SqlOptions { unchecked: true, ..SqlOptions::default() };
@@ -211,7 +232,7 @@ fn statements_commit_roll_back_and_open_transactions_as_they_did() {
         .begin(30, GroupEnd::Standalone)
         .end();
     assert_eq!(
-        forward(SqlOptions::default(), vec![piece]),
+        forward(SqlOptions { unchecked: true, ..SqlOptions::default() }, vec![piece]),
         "-- b.000001:10 to 110, U:10\nBEGIN;\nSET foreign_key_checks = 0, unique_checks = 0;\n\
          INSERT INTO t VALUES (1);\nROLLBACK;\n-- b.000001:20 to 120, U:20\nSET s;\nCREATE TABLE c (a INT)\n;\n\
          SET r;\nBEGIN;\nINSERT INTO t VALUES (2);\nCOMMIT;\n-- b.000001:30 to 130, U:30\n"
@@ -250,7 +271,33 @@ fn gtids_are_kept_and_used_up_if_wanted() {
 #[test]
 fn a_script_that_is_cut_short_rolls_back_and_says_so() {
     let piece = Piece::default().begin(10, GroupEnd::Xid(1)).row(Verb::Insert, INSERT, "(1)", 0);
-    let make = |out| SqlSink::into_output(out, SqlOptions::default());
+    let make = |out| SqlSink::into_output(out, SqlOptions { unchecked: true, ..SqlOptions::default() });
     let script = text(make, vec![piece], |sink| sink.finish(false));
     assert!(script.contains("(1);\nROLLBACK;\n-- This script is not complete"), "{script}");
+}
+
+#[test]
+fn a_table_is_checked_for_triggers_before_its_first_change_and_behind_definitions() {
+    let insert = "INSERT INTO `d`.`t` VALUES ";
+    let piece = Piece::default()
+        .begin(10, GroupEnd::Xid(1))
+        .row(Verb::Insert, insert, "(1)", 0)
+        .row(Verb::Update, "UPDATE `d`.`t` SET ", "a", 0)
+        .row(Verb::Delete, "DELETE FROM `d`.`it's` WHERE ", "a", 0)
+        .end()
+        .begin(20, GroupEnd::Standalone)
+        .ddl("CREATE TRIGGER x")
+        .end()
+        .begin(30, GroupEnd::Xid(1))
+        .row(Verb::Insert, insert, "(1)", 0)
+        .end();
+    let check = "sql_mode = IF(NOT EXISTS(SELECT 1 FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = _utf8mb4 \
+                 'd' COLLATE utf8mb4_general_ci AND EVENT_OBJECT_TABLE = _utf8mb4 ";
+    let script = forward(SqlOptions::default(), vec![piece]);
+    let lines: Vec<&str> = script.lines().collect();
+    let place = |line: &str| lines.iter().position(|l| l.starts_with(line)).unwrap();
+    for line in ["INSERT INTO `d`.`t`", "DELETE FROM `d`.`it's`"] {
+        assert!(lines[place(line) - 1].contains(check), "{script}");
+    }
+    assert_eq!(script.matches(check).count(), 3, "{script}");
 }

@@ -58,6 +58,11 @@ fn refuses(source: &Server, file: u32, args: &[&str], words: &[&str]) {
 
 /// Feeds a script to the server's own client, as its documentation says.
 fn try_feed(server: &Server, script: &Path) -> Output {
+    client(server).stdin(File::open(script).unwrap()).output().unwrap()
+}
+
+/// The server's own client.
+fn client(server: &Server) -> Command {
     let home = std::env::var("REPLICATE_SERVERS_DIR")
         .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"), PathBuf::from);
     let (family, variable, version) = match server.flavor() {
@@ -69,7 +74,7 @@ fn try_feed(server: &Server, script: &Path) -> Output {
     client
         .args(["--no-defaults", "--binary-mode", "--local-infile=1", "--max-allowed-packet=64M", "-uroot", "-S"])
         .arg(server.socket());
-    client.stdin(File::open(script).unwrap()).output().unwrap()
+    client
 }
 
 #[track_caller]
@@ -532,4 +537,133 @@ on_each_flavor! {
         compare_tables(&source, &target, &["d"]).assert_same();
         assert_eq!(target.query_one("SELECT GROUP_CONCAT(CONCAT_WS('|', id, a, v, s) ORDER BY id) FROM d.t"), "1|7|8|14,3|3|4|6");
     }
+}
+
+/// Feeds a script to the server's client, told to go on after errors.
+fn force(server: &Server, script: &Path) -> String {
+    let output = client(server).arg("--force").stdin(File::open(script).unwrap()).output().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+on_each_flavor! {
+    fn rows_never_fire_triggers_that_the_log_or_the_server_has(flavor) {
+        let options = ["--binlog-row-metadata=FULL", "--log-bin-trust-function-creators=ON"];
+        let (source, target) = (Server::start(flavor, &options), Server::start(flavor, &["--server-id=2"]));
+        let dir = tempfile::tempdir().unwrap();
+        source.exec(
+            "CREATE DATABASE d; CREATE TABLE d.plain (id INT PRIMARY KEY, v INT); CREATE TABLE d.`A``ü` (id INT PRIMARY KEY, v INT); \
+             INSERT INTO d.plain VALUES (1, 1); CREATE TRIGGER d.tr BEFORE INSERT ON d.`A``ü` FOR EACH ROW SET NEW.v = NEW.v + 1",
+        );
+        let rows = next_file(&source);
+        source.exec("INSERT INTO d.`A``ü` VALUES (1, 1)");
+        let path = script(&source, 1, dir.path(), &["--format", "sql"]);
+        let said = String::from_utf8_lossy(&try_feed(&target, &path).stderr).into_owned();
+        assert!(said.contains("replicate: the table has triggers"), "{said}");
+        assert_eq!(target.query_one("SELECT COUNT(*) FROM d.plain"), "1");
+        assert_eq!(target.query_one("SELECT COUNT(*) FROM d.`A``ü`"), "0");
+        // The way out that the documentation names.
+        let (path, _) = decode(&files(&source, rows..=rows), dir.path(), &["--format", "sql"]);
+        assert!(force(&target, &path).contains("has triggers"));
+        assert_eq!(target.query_one("SELECT COUNT(*) FROM d.`A``ü`"), "0");
+        target.exec("DROP TRIGGER d.tr");
+        feed(&target, &path);
+        compare_tables(&source, &target, &["d"]).assert_same();
+        // Undoing would fire them, too.
+        let (path, _) = decode(&files(&source, rows..=rows), dir.path(), &["--format", "flashback"]);
+        assert!(!try_feed(&source, &path).status.success());
+        source.exec("DROP TRIGGER d.tr");
+        feed(&source, &path);
+        assert_eq!(source.query_one("SELECT COUNT(*) FROM d.`A``ü`"), "0");
+    }
+
+    fn a_client_that_goes_on_after_a_failed_check_commits_nothing_behind_it(flavor) {
+        let source = Server::start(flavor, &["--binlog-row-metadata=FULL"]);
+        let dir = tempfile::tempdir().unwrap();
+        source.exec("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v INT); INSERT INTO d.t VALUES (1, 1), (2, 2), (3, 3), (4, 4)");
+        let bad = next_file(&source);
+        source.exec("DELETE FROM d.t WHERE id = 4; UPDATE d.t SET v = v + 100; UPDATE d.t SET v = 200 WHERE id = 1");
+        next_file(&source);
+        source.exec("UPDATE d.t SET v = 7 WHERE id = 2");
+        let rows = "SELECT GROUP_CONCAT(id, ':', v ORDER BY id) FROM d.t";
+        let now = source.query_one(rows);
+        let undo = |args: &[&str]| {
+            let (path, output) = decode(&files(&source, bad..=bad), dir.path(), &[&["--format", "flashback"], args].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            path
+        };
+        assert!(force(&source, &undo(&["--single-transaction"])).contains("not as the log left it"));
+        assert_eq!(source.query_one(rows), now);
+        // The last transaction is undone first, and was as it should be; what comes behind the failure is not.
+        assert!(force(&source, &undo(&[])).contains("not as the log left it"));
+        assert_eq!(source.query_one(rows), "1:101,2:7,3:103");
+        // A row that cannot be inserted again is a failure like any other.
+        source.exec("UPDATE d.t SET v = 200 WHERE id = 1; UPDATE d.t SET v = 102 WHERE id = 2; INSERT INTO d.t VALUES (4, 0)");
+        let now = source.query_one(rows);
+        assert!(force(&source, &undo(&["--single-transaction"])).contains("Duplicate"));
+        assert_eq!(source.query_one(rows), now);
+        source.exec("DELETE FROM d.t WHERE id = 4");
+        feed(&source, &undo(&["--single-transaction"]));
+        assert_eq!(source.query_one(rows), "1:1,2:2,3:3,4:4");
+    }
+}
+
+on_each_flavor! {
+    fn a_statement_that_may_concern_what_is_asked_for_is_never_passed_over(flavor) {
+        let options = ["--binlog-row-metadata=FULL", "--log-bin-trust-function-creators=ON", "--lower-case-table-names=1"];
+        // MySQL takes the last one only where the data directory is made.
+        let folds = flavor == Flavor::MariaDb;
+        let source = Server::start(flavor, &options[..if folds { 3 } else { 2 }]);
+        source.exec(
+            "CREATE DATABASE shop; CREATE DATABASE x; USE shop; CREATE TABLE orders (id INT PRIMARY KEY, v INT); CREATE VIEW vw AS \
+             SELECT * FROM orders; CREATE TABLE other (id INT PRIMARY KEY); CREATE TRIGGER tr AFTER INSERT ON other FOR EACH \
+             ROW UPDATE orders SET v = v + 1; INSERT INTO orders VALUES (1, 1)",
+        );
+        let asked: &[&[&str]] = &[&["--table", "shop.orders"], &["--database", "shop"], &["--table", "orders", "--type", "update,ddl"]];
+        for (statement, word) in [
+            ("SET SESSION binlog_format = 'STATEMENT'; UPDATE shop.vw SET v = 99", "UPDATE"),
+            ("SET SESSION binlog_format = 'STATEMENT'; USE x; INSERT INTO shop.other VALUES (1)", "INSERT"),
+            (if folds { "TRUNCATE TABLE SHOP.ORDERS" } else { "RENAME TABLE shop.orders TO shop.`a b`" }, "TABLE"),
+            (if folds { "DROP DATABASE SHOP" } else { "DROP DATABASE shop" }, "DROP DATABASE"),
+        ] {
+            let file = next_file(&source);
+            source.exec(statement);
+            next_file(&source);
+            for asked in asked {
+                let place = format!("mysql-bin.{file:06}:");
+                refuses(&source, file, &[&["--format", "flashback"], *asked].concat(), &[&place, word]);
+                // What names exactly what is asked for is replayed.
+                if asked[0] != "--database" && !statement.starts_with("RENAME") {
+                    refuses(&source, file, &[&["--format", "sql"], *asked].concat(), &[&place, word]);
+                }
+            }
+        }
+        // Of a definition it can be told.
+        let dir = tempfile::tempdir().unwrap();
+        let file = next_file(&source);
+        source.exec("CREATE TABLE x.y (a INT); TRUNCATE x.y; DROP TABLE x.y; DROP DATABASE x");
+        next_file(&source);
+        for format in ["sql", "flashback"] {
+            let (path, output) = decode(&files(&source, file..=file), dir.path(), &["--table", "shop.orders", "--format", format]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert!(!std::fs::read_to_string(path).unwrap().contains("TABLE x.y"));
+        }
+    }
+}
+
+#[test]
+fn mariadb_integers_of_unknown_sign_are_not_guessed() {
+    let source = Server::start(Flavor::MariaDb, &["--binlog-row-metadata=NO_LOG"]);
+    source.exec("CREATE DATABASE d; CREATE TABLE d.t (u TINYINT UNSIGNED, b BIGINT UNSIGNED, e ENUM('a', 'b'))");
+    let file = next_file(&source);
+    source.exec("INSERT INTO d.t VALUES (127, 5, 1)");
+    let large = next_file(&source);
+    source.exec("SET SESSION sql_mode = ''; INSERT INTO d.t VALUES (200, 18446744073709551615, 'zz')");
+    next_file(&source);
+    refuses(&source, large, &["--format", "sql"], &["@1 of d.t", "UNSIGNED", "--schema"]);
+    let dir = tempfile::tempdir().unwrap();
+    let (path, output) = decode(&files(&source, file..=file), dir.path(), &["--format", "sql"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    source.exec("TRUNCATE d.t");
+    feed(&source, &path);
+    assert_eq!(source.query_one("SELECT CONCAT_WS('|', u, b, e) FROM d.t"), "127|5|a");
 }
