@@ -4,10 +4,11 @@ use super::{Failure, State, Task};
 use crate::binlog::event::{Event, IncidentEvent, QueryEvent, carries_no_data, stop_hint};
 use crate::binlog::{EventHeader, EventType};
 use crate::change::GroupEnd;
+use crate::filter::Concern;
 use crate::pipeline::batch::{At, Item};
 use crate::pipeline::error::ApplyError;
-use crate::sink::{Renderer, StatementContext};
-use crate::statement::{StatementKind, classify};
+use crate::sink::{RenderError, Renderer, StatementContext};
+use crate::statement::{StatementKind, classify, leading_words};
 
 /// Whether an XA transaction is known to be committed.
 pub(super) fn decided(item: &Item) -> bool {
@@ -36,7 +37,7 @@ impl<'a, R: Renderer> Task<'a, R> {
             {
                 Err(self.xa(item, at).into())
             }
-            _ if !self.content.wants_statement(query.database, query.statement) => Ok(()),
+            _ if !self.wants(item, query, at)? => Ok(()),
             _ => {
                 let context = StatementContext {
                     transaction: &item.transaction,
@@ -48,6 +49,26 @@ impl<'a, R: Renderer> Task<'a, R> {
                 self.renderer
                     .statement(&context, &mut self.out)
                     .map_err(|error| self.render_error(error, item, at, None).into())
+            }
+        }
+    }
+
+    /// Whether a statement is wanted, where some are left out.
+    pub(super) fn wants(&self, item: &Item, query: &QueryEvent<'_>, at: At) -> Result<bool, ApplyError> {
+        if !R::NEEDS_CERTAINTY {
+            return Ok(self.content.wants_statement(query));
+        }
+        match self.content.concern(query) {
+            Concern::Yes => Ok(true),
+            Concern::No => Ok(false),
+            Concern::Unsure => {
+                let what = format!(
+                    "whether a logged statement ({}) changes what is asked for cannot be told from its text: names may \
+                     be meant in any case, and views and triggers change other tables than it names",
+                    leading_words(query.statement, 2).join(" ")
+                );
+                let hint = "leave it out with --start and --stop, or take all databases, tables and kinds of change";
+                Err(self.render_error(RenderError { what, hint: Some(hint.to_owned()) }, item, at, None))
             }
         }
     }

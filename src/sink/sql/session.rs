@@ -57,6 +57,9 @@ impl Session {
             out.extend_from_slice(format!("{comma}@replicate_{name} = @@SESSION.{name}").as_bytes());
         }
         line(out, b", @replicate_checks = 0");
+        // A client's own command: with sjis, gbk or big5 for its character set it would take a byte of a value and the
+        // backslash or quote behind it for one character. It stands alone on its line, and has no end.
+        out.extend_from_slice(b"\\C binary\n");
         line(out, &statement::row_session());
     }
 

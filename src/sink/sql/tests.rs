@@ -75,7 +75,7 @@ fn text<S: Sink<Output = Statements>>(
     file.rewind().unwrap();
     file.read_to_string(&mut text).unwrap();
     let (start, rest) = text.split_once("timestamp = DEFAULT;\n").unwrap();
-    assert!(start.starts_with("-- ") && start.contains("SET NAMES binary"), "{start}");
+    assert!(start.starts_with("-- ") && start.contains("\n\\C binary\nSET NAMES binary"), "{start}");
     let (script, last) = rest.rsplit_once("SET character_set_client = @replicate_character_set_client").unwrap();
     assert!(last.ends_with(";\n"));
     script.replace("11111111-1111-1111-1111-111111111111", "U").replace(", 2023-11-14 22:13:20 UTC", "")

@@ -58,7 +58,12 @@ fn refuses(source: &Server, file: u32, args: &[&str], words: &[&str]) {
 
 /// Feeds a script to the server's own client, as its documentation says.
 fn try_feed(server: &Server, script: &Path) -> Output {
-    client(server).stdin(File::open(script).unwrap()).output().unwrap()
+    feed_with(server, script, &[])
+}
+
+/// The same, with further options of the client.
+fn feed_with(server: &Server, script: &Path, options: &[&str]) -> Output {
+    client(server).args(options).stdin(File::open(script).unwrap()).output().unwrap()
 }
 
 /// The server's own client.
@@ -220,6 +225,25 @@ fn with_delimiters(text: &str) -> String {
 }
 
 on_each_flavor! {
+    fn the_character_set_of_the_client_takes_no_value_apart(flavor) {
+        let source = Server::start(flavor, &["--binlog-row-metadata=FULL"]);
+        let target = Server::start(flavor, &["--server-id=2"]);
+        let dir = tempfile::tempdir().unwrap();
+        source.exec(
+            r"CREATE DATABASE d; CREATE TABLE d.q (a INT); CREATE TABLE d.t (id INT PRIMARY KEY, a TEXT CHARACTER SET utf8mb4, b BLOB);
+              INSERT INTO d.t VALUES (1, 'ё'';drop table d.q; -- ', x'8127'), (2, 'ё\\', x'815c27'), (3, 'x\'', x'fe5c')",
+        );
+        let path = script(&source, 1, dir.path(), &["--format", "sql"]);
+        for charset in ["sjis", "gbk", "big5", "latin1"] {
+            target.exec("DROP DATABASE IF EXISTS d");
+            let output = feed_with(&target, &path, &[&format!("--default-character-set={charset}"), "--force"]);
+            assert!(output.stderr.is_empty(), "{charset}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(output.stdout.is_empty(), "{charset}: {}", String::from_utf8_lossy(&output.stdout));
+            compare_tables(&source, &target, &["d"]).assert_same();
+            assert_eq!(target.query_one("SELECT COUNT(*) FROM d.q"), "0");
+        }
+    }
+
     fn a_row_that_was_changed_since_is_noticed_and_left_alone(flavor) {
         let source = Server::start(flavor, &["--binlog-row-metadata=FULL"]);
         let dir = tempfile::tempdir().unwrap();
