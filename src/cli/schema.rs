@@ -134,7 +134,12 @@ fn source_of(record: &ChannelRecord) -> String {
 impl Show {
     fn run(&self, global: &Global) -> anyhow::Result<()> {
         let (channel, record) = Channel::open_existing(global)?;
-        let mut versions = channel.store.all_schema_versions(&channel.name, &source_of(&record))?;
+        let source = source_of(&record);
+        let mut versions = channel.store.all_schema_versions(&channel.name, &source)?;
+        if !source.is_empty() {
+            // Imported before the source was known, and not needed since.
+            versions.extend(channel.store.all_schema_versions(&channel.name, "")?);
+        }
         if let Some(TableName { database, table }) = &self.table {
             versions.retain(|version| match &version.subject {
                 Subject::Table(d, t) => d == database && t == table,

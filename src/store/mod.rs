@@ -15,6 +15,7 @@ mod lock;
 mod migrate;
 mod progress;
 mod schema;
+mod upkeep;
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

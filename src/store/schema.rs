@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::channel::require;
 use super::progress;
+use super::upkeep::forget_from;
 use super::{Store, StoreError, from_sql, to_sql};
 use crate::position::LogPosition;
 use crate::schema::{TableDef, TextDefault};
@@ -144,10 +145,9 @@ impl Store {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         require(&transaction, name)?;
         for version in versions {
-            for known in read(&transaction, name, source, Some(&version.subject))? {
-                if known.position >= version.position {
-                    delete(&transaction, name, source, &known.subject, &known.position)?;
-                }
+            // What was stated before the source was known has not become the source's yet.
+            for source in [source, ""] {
+                forget_from(&transaction, name, source, version)?;
             }
             write(&transaction, name, source, version)?;
         }
@@ -244,7 +244,12 @@ pub(super) fn forget(transaction: &Transaction<'_>, name: &str) -> Result<(), St
     Ok(())
 }
 
-fn write(connection: &Connection, name: &str, source: &str, version: &SchemaVersion) -> Result<(), StoreError> {
+pub(super) fn write(
+    connection: &Connection,
+    name: &str,
+    source: &str,
+    version: &SchemaVersion,
+) -> Result<(), StoreError> {
     let (subject, database, table) = version.subject.columns();
     let (state, definition) = match &version.state {
         State::Table(def) => ("is", Some(to_json(&**def)?)),
@@ -300,7 +305,7 @@ fn compact(
     Ok(())
 }
 
-fn delete(
+pub(super) fn delete(
     connection: &Connection,
     name: &str,
     source: &str,
@@ -317,7 +322,7 @@ fn delete(
     Ok(())
 }
 
-fn read(
+pub(super) fn read(
     connection: &Connection,
     name: &str,
     source: &str,

@@ -57,6 +57,11 @@ impl History {
         self.store.record_lower_case_names(&self.channel, &self.source, lower)
     }
 
+    /// Takes over what was imported before the source was known. To be called before anything is looked up.
+    pub(super) fn adopt(&self, lower_case_names: bool) -> Result<(), StoreError> {
+        self.store.adopt_schema(&self.channel, &self.source, lower_case_names)
+    }
+
     /// What is known of a table or of a database's collation; `None` if nothing was ever said about it.
     pub(super) fn in_force(&mut self, subject: &Subject, until: Until<'_>) -> Result<Option<State>, StoreError> {
         let mut found = self.newest(subject, until)?;

@@ -283,6 +283,7 @@ impl SchemaTracker {
                 lower
             }
         };
+        self.history.adopt(lower).map_err(not_stored)?;
         self.lower_case_names = Some(lower);
         Ok(lower)
     }

@@ -147,6 +147,28 @@ on_each_flavor! {
         terminate(process);
     }
 
+    fn what_is_told_before_the_source_is_met_holds(flavor) {
+        let source = source(flavor);
+        source.exec("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(20), b VARCHAR(20))");
+        let (file, start) = source.log_position();
+        source.exec("INSERT INTO d.t VALUES (1, 'a', 'b')");
+        source.exec("ALTER TABLE d.t RENAME COLUMN a TO b, RENAME COLUMN b TO a; INSERT INTO d.t VALUES (2, 'b', 'a')");
+        let replicate = Replicate::new();
+        let mut change = start_at(&source, &file, start, &[]);
+        change[0] = "change-master".to_owned();
+        let args: Vec<&str> = change.iter().map(String::as_str).collect();
+        assert_eq!(replicate.run(&args).code, 0);
+        let dump = replicate.data_dir().join("old.sql");
+        fs::write(&dump, "CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(20), b VARCHAR(20));").unwrap();
+        let run = replicate.run(&["schema", "import", &dump.display().to_string()]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let mut process = replicate.spawn(&["start", "--until-caught-up"].map(str::to_owned));
+        assert_eq!(process.wait_exit(SOON), 0, "{}", process.stderr());
+        assert_eq!(columns(&process.stdout_lines()), ["1 id,a,b", "2 id,b,a"]);
+        let shown = replicate.run(&["schema", "show"]).stdout;
+        assert!(shown.contains(&format!("since {file}:{start}  from import")), "{shown}");
+    }
+
     fn what_was_learned_outlives_the_table_and_the_process(flavor) {
         let source = source(flavor);
         let replicate = Replicate::new();
