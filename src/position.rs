@@ -36,7 +36,7 @@ impl LogPosition {
 }
 
 /// The running number at the end of a log file's name, and what stands before it.
-fn split_number(file: &str) -> (&str, Option<u64>) {
+pub(crate) fn split_number(file: &str) -> (&str, Option<u64>) {
     match file.rsplit_once('.') {
         Some((base, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
             (base, digits.parse().ok())

@@ -141,8 +141,11 @@ mod tests {
         assert_eq!(contents(&[begin, MAP, ROWS, (EventType::QUERY, &commit)]), Ok(GroupEnd::Commit));
         assert_eq!(contents(&[begin, MAP, ROWS, (EventType::QUERY, &rollback)]), Ok(GroupEnd::Rollback));
         let start = query("XA START 'a'");
-        let prepared = [(EventType::QUERY, start.as_slice()), MAP, ROWS, (EventType::XA_PREPARE, &[][..])];
-        assert_eq!(contents(&prepared), Ok(GroupEnd::Standalone));
+        let start = (EventType::QUERY, start.as_slice());
+        for (one_phase, end) in [(0, GroupEnd::XaPrepare), (1, GroupEnd::XaCommit)] {
+            let prepare = [one_phase, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b'a'];
+            assert_eq!(contents(&[start, MAP, ROWS, (EventType::XA_PREPARE, &prepare)]), Ok(end));
+        }
     }
 
     #[test]

@@ -118,7 +118,11 @@ impl Grouper {
     #[must_use]
     pub fn needs_body(&self, event_type: EventType) -> bool {
         match event_type {
-            EventType::QUERY | EventType::MARIA_QUERY_COMPRESSED | EventType::XID | EventType::MARIA_GTID => true,
+            EventType::QUERY
+            | EventType::MARIA_QUERY_COMPRESSED
+            | EventType::XID
+            | EventType::MARIA_GTID
+            | EventType::XA_PREPARE => true,
             EventType::FORMAT_DESCRIPTION => self.in_group(),
             _ if event_type.is_row_event() => !matches!(self.state, State::Begun | State::Implied),
             _ => false,
@@ -188,7 +192,8 @@ impl Grouper {
                 let flags = if self.needs_body(event_type) { event::rows_flags(body, event_type, fde)? } else { 0 };
                 Role::Rows { statement_ends: flags & event::RowsEvent::STMT_END != 0 }
             }
-            EventType::XA_PREPARE => Role::Ends(GroupEnd::Standalone),
+            EventType::XA_PREPARE if event::xa_prepare(body)?.one_phase => Role::Ends(GroupEnd::XaCommit),
+            EventType::XA_PREPARE => Role::Ends(GroupEnd::XaPrepare),
             EventType::FORMAT_DESCRIPTION if self.in_group() && event::is_restart(body) => Role::Restart,
             EventType::FORMAT_DESCRIPTION
             | EventType::ROTATE
@@ -278,6 +283,10 @@ mod tests {
         let mut body = vec![0; 13];
         body[12] = u8::from(standalone);
         Seen(EventType::MARIA_GTID, body)
+    }
+
+    fn xa_prepare(one_phase: bool) -> Seen {
+        Seen(EventType::XA_PREPARE, vec![u8::from(one_phase), 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b'a'])
     }
 
     fn rows(flags: u16) -> Seen {
@@ -392,23 +401,20 @@ mod tests {
     #[test]
     fn xa_transactions_end_when_prepared_and_again_when_decided() {
         let standalone = ends(false, GroupEnd::Standalone);
-        let mysql = [
-            plain(EventType::GTID),
-            query("XA START X'61',X'',1"),
-            plain(EventType::TABLE_MAP),
-            rows(RowsEvent::STMT_END),
-            query("XA END X'61',X'',1"),
-            plain(EventType::XA_PREPARE),
-        ];
-        assert_eq!(steps(&mysql), [FIRST, INSIDE, INSIDE, INSIDE, INSIDE, standalone]);
-        let mariadb = [
-            maria_gtid(false),
-            plain(EventType::TABLE_MAP),
-            rows(1),
-            query("XA END 'a'"),
-            plain(EventType::XA_PREPARE),
-        ];
-        assert_eq!(steps(&mariadb), [FIRST, INSIDE, INSIDE, INSIDE, standalone]);
+        let prepared = ends(false, GroupEnd::XaPrepare);
+        for (one_phase, end) in [(false, prepared), (true, ends(false, GroupEnd::XaCommit))] {
+            let mysql = [
+                plain(EventType::GTID),
+                query("XA START X'61',X'',1"),
+                plain(EventType::TABLE_MAP),
+                rows(RowsEvent::STMT_END),
+                query("XA END X'61',X'',1"),
+                xa_prepare(one_phase),
+            ];
+            assert_eq!(steps(&mysql), [FIRST, INSIDE, INSIDE, INSIDE, INSIDE, end]);
+        }
+        let mariadb = [maria_gtid(false), plain(EventType::TABLE_MAP), rows(1), query("XA END 'a'"), xa_prepare(false)];
+        assert_eq!(steps(&mariadb), [FIRST, INSIDE, INSIDE, INSIDE, prepared]);
         for decided in ["XA COMMIT X'61',X'',1", "XA ROLLBACK X'61',X'',1"] {
             assert_eq!(steps(&[plain(EventType::GTID), query(decided)]), [FIRST, standalone]);
             assert_eq!(steps(&[maria_gtid(false), query(decided)]), [FIRST, standalone]);

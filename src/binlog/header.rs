@@ -121,6 +121,8 @@ pub struct EventFlags(pub u16);
 impl EventFlags {
     /// The file is being written (format description only).
     pub const IN_USE: u16 = 0x1;
+    /// The statement used a temporary table of its session.
+    pub const THREAD_SPECIFIC: u16 = 0x4;
     /// Made up by the server for this connection; not in any file (rotate, format description).
     pub const ARTIFICIAL: u16 = 0x20;
     /// Written into a relay log by the replica itself.

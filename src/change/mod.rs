@@ -12,6 +12,10 @@ pub enum GroupEnd {
     Commit,
     /// `ROLLBACK` as a statement: what was logged is undone, except in non-transactional tables.
     Rollback,
+    /// XA PREPARE: whether what is in it stands is decided later in the log.
+    XaPrepare,
+    /// XA COMMIT, of what is in it: in one phase, or found later in the log.
+    XaCommit,
     /// One event that is a group by itself: DDL and the like.
     Standalone,
 }

@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::option_args::OptionArgs;
 use super::{Global, password, target};
 use crate::options::{Change, ChannelOptions, NamedOptions, key, merge};
-use crate::store::{ChannelRecord, Keep, Progress};
+use crate::store::{ChannelRecord, Progress};
 
 /// Stores a channel's connection to its source, its start position and its sink.
 ///
@@ -92,18 +92,6 @@ pub(super) fn refuse_other_sink(
     .into())
 }
 
-/// Definitions of tables hold for the log that they were followed in: further back in it they are known up to there.
-fn kept_schema(record: Option<&ChannelRecord>, change: &Change) -> anyhow::Result<Keep> {
-    let start = ChannelOptions::new(&change.options)?.start;
-    let reached = progress(record);
-    Ok(match start {
-        Some(start) if !change.effect.forget_position && reached.is_none_or(|reached| start <= *reached) => {
-            Keep::UpTo(start)
-        }
-        _ => Keep::Nothing,
-    })
-}
-
 /// Stores the change and does what it entails.
 pub(super) fn store(
     channel: &Channel,
@@ -117,7 +105,7 @@ pub(super) fn store(
     if record.is_some_and(|record| record.progress != Progress::default()) {
         target::forget_checkpoint(&channel.name, named, &stored_options(record))?;
     }
-    channel.restart(&change.options, &kept_schema(record, change)?)?;
+    channel.restart(&change.options)?;
     if let Some(reached) = progress(record) {
         let start = ChannelOptions::new(&change.options)?.start;
         let start = start.map_or_else(|| "the first file of the source".to_owned(), |start| start.to_string());

@@ -12,7 +12,7 @@ use super::error::Failure;
 use crate::options::{Kind, NamedOptions, row};
 use crate::position::LogPosition;
 use crate::secret::Secret;
-use crate::store::{ChannelDir, ChannelLock, ChannelRecord, DATABASE, DataDir, Keep, LockError, Store};
+use crate::store::{ChannelDir, ChannelLock, ChannelRecord, DATABASE, DataDir, LockError, Store};
 
 /// The longest name of a channel, as in MySQL.
 const NAME_MAX: usize = 64;
@@ -127,10 +127,10 @@ impl Channel {
     /// Stores options; progress and relay log are forgotten. The relay log goes first: without it, and with the old
     /// options and progress, the channel would only fetch again what it lost. The named position stays an option
     /// until the source has been asked whether an event begins there.
-    pub(super) fn restart(&self, options: &NamedOptions, keep: &Keep) -> anyhow::Result<()> {
+    pub(super) fn restart(&self, options: &NamedOptions) -> anyhow::Result<()> {
         self.remove_relay_log()?;
         let (options, secrets) = split(options);
-        Ok(self.store.restart_channel(&self.name, &options, &secrets, keep)?)
+        Ok(self.store.restart_channel(&self.name, &options, &secrets)?)
     }
 
     /// Removes the relay log.

@@ -3,7 +3,6 @@
 use super::channel::{Channel, stored_options};
 use super::{Global, target};
 use crate::options::{NamedOptions, key};
-use crate::store::Keep;
 
 /// Forgets a channel's position and relay log.
 ///
@@ -32,6 +31,6 @@ impl Reset {
         }
         options.remove(key::LOG_FILE);
         options.remove(key::LOG_POS);
-        channel.restart(&options, &Keep::Nothing)
+        channel.restart(&options)
     }
 }

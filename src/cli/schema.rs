@@ -15,7 +15,7 @@ use super::error::Failure;
 use crate::options::ChannelOptions;
 use crate::position::LogPosition;
 use crate::schema::TableDef;
-use crate::schema::ddl::read_dump;
+use crate::schema::ddl::{lower_case, read_dump};
 use crate::store::{ChannelRecord, Origin, SchemaVersion, State, Subject};
 
 /// Shows, states or forgets what a channel's tables looked like.
@@ -141,7 +141,7 @@ impl Show {
                 // A dropped database, or a statement that is not understood, ends what was known of its tables.
                 Subject::Database(d) => d == database,
                 Subject::Everything => true,
-                Subject::Text(_) => false,
+                Subject::Text(_) | Subject::Temporary(..) => false,
             });
             if !versions.iter().any(|version| matches!(version.subject, Subject::Table(..))) {
                 versions.clear();
@@ -189,7 +189,7 @@ fn text(versions: &[SchemaVersion], with_columns: bool) -> String {
 /// Database and table; `*` stands for all.
 fn names(subject: &Subject) -> (&str, &str) {
     match subject {
-        Subject::Table(database, table) => (database, table),
+        Subject::Table(database, table) | Subject::Temporary(database, table) => (database, table),
         Subject::Database(database) | Subject::Text(database) => (database, "*"),
         Subject::Everything => ("*", "*"),
     }
@@ -252,7 +252,7 @@ impl Import {
 }
 
 fn version(def: TableDef, position: &LogPosition, lower: bool) -> SchemaVersion {
-    let name = |name: &str| if lower { name.to_lowercase() } else { name.to_owned() };
+    let name = |name: &str| if lower { lower_case(name) } else { name.to_owned() };
     SchemaVersion {
         subject: Subject::Table(name(&def.database), name(&def.table)),
         position: position.clone(),

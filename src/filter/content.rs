@@ -6,6 +6,7 @@
 //! few; who must not be wrong asks for the [`Concern`].
 
 use super::pattern::{Pattern, TablePattern};
+use crate::binlog::EventFlags;
 use crate::binlog::event::{QueryEvent, RowsKind};
 use crate::schema::ddl::{DdlContext, Mention, mentions};
 use crate::statement::{StatementKind, classify, leading_words};
@@ -108,8 +109,10 @@ impl Content {
 
     /// Whether a statement's text names what is wanted.
     fn named(&self, query: &QueryEvent<'_>) -> Concern {
-        // The version matters for comments alone, of which all are read.
-        let Some(context) = DdlContext::of_query(query, "", false) else { return Concern::Unsure };
+        // The version matters for comments alone, of which all are read; flags do not for names.
+        let Some(context) = DdlContext::of_query(query, EventFlags(0), "", false) else {
+            return Concern::Unsure;
+        };
         let Some(names) = mentions(query.statement, &context) else { return Concern::Unsure };
         let words = leading_words(query.statement, 2);
         if words.first().is_some_and(|word| word == "IMPORT") {

@@ -15,7 +15,7 @@ use super::sequencer::{self, Observer};
 use super::worker;
 use crate::filter::Wanted;
 use crate::position::LogPosition;
-use crate::sink::Sink;
+use crate::sink::{Renderer, Sink};
 
 /// What an applier is told.
 pub struct ApplierOptions {
@@ -78,6 +78,10 @@ pub fn run<S: Sink>(
         let coordinator = scope.spawn(move || {
             let mut coordinator = Coordinator::new(input, PlanCache::new(names), dispatch, resume);
             coordinator.select(wanted.selection);
+            // A target needs what it applies by its name, and a sink that takes XA is told all.
+            if !S::Renderer::TAKES_XA && !S::KEEPS_PROGRESS {
+                coordinator.hold_prepared();
+            }
             let ended = coordinator.run();
             (ended, coordinator.saw_unnamed())
         });

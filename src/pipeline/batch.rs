@@ -32,13 +32,28 @@ pub struct Batch {
     /// Plans in force where the batch begins: not empty only in a further piece of a large transaction.
     pub open_maps: Plans,
     /// The source's position after everything in this batch that is complete.
-    pub end: LogPosition,
+    pub end: Reached,
     /// Links the pieces of a large transaction.
     pub row_count: Option<RowCount>,
     /// Set where `bytes` are a piece of a large payload; `read_from` is then the payload's event.
     pub inside: Option<Inside>,
     /// Events passed over since the batch before, as [`super::dispatch::Counts`] counts them.
     pub ignored: u64,
+}
+
+/// How far the log has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Where to go on after a crash: not behind the beginning of a transaction that is put aside.
+    pub resume: LogPosition,
+    /// Where reading is: what lies before is with the sink, or put aside.
+    pub read: LogPosition,
+}
+
+impl From<LogPosition> for Reached {
+    fn from(position: LogPosition) -> Self {
+        Self { resume: position.clone(), read: position }
+    }
 }
 
 /// Where an event stands: in the bytes of the log, or in a payload there.
@@ -87,6 +102,8 @@ pub struct Item {
     pub continued: bool,
     /// The transaction ends here.
     pub complete: bool,
+    /// How far the log has come with it, if it is complete.
+    pub upto: Reached,
     /// The transaction's last row event, where it is in this item.
     pub last_rows: Option<At>,
 }

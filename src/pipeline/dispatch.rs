@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::batch::Batch;
+use super::batch::{Batch, Reached};
 use super::error::ApplyError;
 use crate::position::LogPosition;
 
@@ -30,7 +30,7 @@ pub struct Rendered<O> {
     /// What the renderer made.
     pub output: O,
     /// The end of the last transaction that is complete with this part.
-    pub upto: Option<LogPosition>,
+    pub upto: Option<Reached>,
     /// What is in it.
     pub counts: Counts,
     /// The job has no further part.
@@ -73,7 +73,7 @@ pub enum Order<O> {
     /// Take this job's results.
     Results(Receiver<Result<Rendered<O>, ApplyError>>),
     /// There was nothing to decode up to here; what there was is counted.
-    Progress(LogPosition, Counts),
+    Progress(Reached, Counts),
     /// Make everything before durable, then answer.
     Barrier(Sender<()>),
 }
@@ -88,6 +88,8 @@ pub struct Dispatch<O> {
     spare: Receiver<Vec<u8>>,
     stop: Arc<AtomicBool>,
     gone: Arc<AtomicBool>,
+    /// Where the oldest transaction begins that is put aside: no progress is behind it.
+    held_from: Option<LogPosition>,
 }
 
 /// The workers' and the sequencer's ends.
@@ -108,7 +110,10 @@ impl<O> Dispatch<O> {
         let (jobs, jobs_out) = bounded(workers);
         let (order, order_out) = bounded(workers.saturating_mul(2).saturating_add(1));
         let (spare_in, spare) = bounded(workers.saturating_mul(4).saturating_add(4));
-        (Self { jobs, order, spare, stop, gone }, Ends { jobs: jobs_out, order: order_out, spare: spare_in })
+        (
+            Self { jobs, order, spare, stop, gone, held_from: None },
+            Ends { jobs: jobs_out, order: order_out, spare: spare_in },
+        )
     }
 
     /// Whether the coordinator is to stop at the next end of a transaction.
@@ -123,11 +128,24 @@ impl<O> Dispatch<O> {
         self.spare.try_recv().unwrap_or_default()
     }
 
+    /// From now on all progress stays at this place, the beginning of what was put aside; `None`: of nothing.
+    pub fn hold_from(&mut self, start: Option<LogPosition>) {
+        self.held_from = start;
+    }
+
+    fn hold_back(&self, reached: &mut Reached) {
+        if let Some(start) = &self.held_from {
+            reached.resume = start.clone();
+        }
+    }
+
     /// Gives out a batch.
     ///
     /// # Errors
     /// When nobody takes it any more.
-    pub fn send(&self, batch: Batch) -> Result<(), Gone> {
+    pub fn send(&self, mut batch: Batch) -> Result<(), Gone> {
+        self.hold_back(&mut batch.end);
+        batch.items.iter_mut().for_each(|item| self.hold_back(&mut item.upto));
         if self.gone.load(Ordering::Relaxed) {
             return Err(Gone);
         }
@@ -141,7 +159,9 @@ impl<O> Dispatch<O> {
     /// # Errors
     /// When nobody listens any more.
     pub fn progress(&self, position: LogPosition, counts: Counts) -> Result<(), Gone> {
-        self.order.send(Order::Progress(position, counts)).map_err(|_| Gone)
+        let mut reached = Reached::from(position);
+        self.hold_back(&mut reached);
+        self.order.send(Order::Progress(reached, counts)).map_err(|_| Gone)
     }
 
     /// Waits until everything given out is durable in the sink.

@@ -7,9 +7,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use super::spool::Spool;
 
 /// What [`LogInput::wait`] found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,53 +59,6 @@ pub trait LogInput: Send {
     /// # Errors
     /// When the input cannot be positioned there.
     fn resume_after(&mut self, spool: Spool, used: u64) -> io::Result<()>;
-}
-
-/// A random-access view of the bytes ahead in an input.
-#[derive(Debug)]
-pub struct Spool {
-    file: Arc<File>,
-    base: u64,
-    len: u64,
-}
-
-impl Spool {
-    /// A view of `file` that begins at `base` and is known to hold `len` bytes.
-    #[must_use]
-    pub fn new(file: Arc<File>, base: u64, len: u64) -> Self {
-        Self { file, base, len }
-    }
-
-    /// Bytes known to be there.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether no byte is known to be there.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Says how many bytes are there.
-    pub fn set_len(&mut self, len: u64) {
-        self.len = len;
-    }
-
-    /// Where in the file the view begins.
-    #[must_use]
-    pub fn base(&self) -> u64 {
-        self.base
-    }
-
-    /// Fills `out` from `offset` of the view.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is shorter.
-    pub fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(out, self.base.saturating_add(offset))
-    }
 }
 
 /// Adds at most `max` bytes from the file's cursor to `buffer`, straight into its spare room.
@@ -225,7 +179,7 @@ impl<R: Read + Send> LogInput for PipeInput<R> {
     fn extend(&mut self, spool: &mut Spool, len: u64) -> io::Result<bool> {
         let missing = len.saturating_sub(spool.len());
         if missing > 0 {
-            let mut file: &File = &spool.file;
+            let Some(mut file) = spool.file() else { return Err(io::ErrorKind::Unsupported.into()) };
             file.seek(SeekFrom::End(0))?;
             let copied = io::copy(&mut (&mut self.reader).take(missing), &mut file)?;
             self.ended = copied < missing;

@@ -30,6 +30,7 @@ mod receiver;
 mod relay_input;
 pub mod retry;
 pub mod sequencer;
+mod spool;
 pub mod tracker;
 pub mod worker;
 

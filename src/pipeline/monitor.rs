@@ -19,6 +19,8 @@ struct Inner {
     last_packet: Option<Instant>,
     /// Header timestamp of the last transaction applied.
     last_applied: u32,
+    /// How far the log was read, where prepared transactions hold the applied position back.
+    read: Option<LogPosition>,
 }
 
 /// Seconds since 1970.
@@ -30,7 +32,7 @@ impl Monitor {
     /// Begins with what is known before anything runs.
     #[must_use]
     pub fn new(status: ChannelStatus) -> Self {
-        Self { inner: Mutex::new(Inner { status, last_packet: None, last_applied: 0 }) }
+        Self { inner: Mutex::new(Inner { status, last_packet: None, last_applied: 0, read: None }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -107,6 +109,11 @@ impl Monitor {
         }
     }
 
+    /// Everything up to here is durable, or waits for its outcome.
+    pub fn read(&self, position: &LogPosition) {
+        self.lock().read = Some(position.clone());
+    }
+
     /// The checkpoint has been recorded.
     pub fn durable(&self, position: &LogPosition) {
         self.update(|status| {
@@ -122,8 +129,11 @@ impl Monitor {
         let mut status = inner.status.clone();
         status.connection.seconds_since_last_packet = inner.last_packet.map(|at| at.elapsed().as_secs());
         let caught_up = status.connection.running == ReceiverRunning::Yes
-            && status.connection.log_file == status.coordinator.source_log_file
-            && status.connection.log_pos == status.coordinator.source_log_pos;
+            && (status.connection.log_file == status.coordinator.source_log_file
+                && status.connection.log_pos == status.coordinator.source_log_pos
+                || inner.read.as_ref().is_some_and(|read| {
+                    *read.file == *status.connection.log_file && read.pos == status.connection.log_pos
+                }));
         status.coordinator.seconds_behind_source = match (status.coordinator.running, caught_up, inner.last_applied) {
             (true, true, _) => Some(0),
             (true, false, at) if at != 0 => Some(now().saturating_sub(u64::from(at))),

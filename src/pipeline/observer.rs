@@ -90,7 +90,11 @@ impl Observer for ChannelObserver {
             place: None,
         })?;
         self.monitor.durable(&progress.position);
-        self.shared.set_applied(&progress.position);
         self.purge(&progress.position)
+    }
+
+    fn read(&self, upto: &LogPosition) {
+        self.monitor.read(upto);
+        self.shared.set_applied(upto);
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use super::tracker::{SchemaTracker, Spot};
+use crate::binlog::EventFlags;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::TablePlan;
-use crate::schema::Tables;
 use crate::schema::ddl::{DdlContext, TableState};
+use crate::schema::{TableDef, Tables};
 use crate::sink::{Catalog, SinkError};
 
 /// Plans kept at most; past it the cache starts anew (a plan is a few kilobytes).
@@ -30,6 +31,8 @@ pub enum Names {
         /// They were given for this log, and so must fit it.
         given: bool,
     },
+    /// Nothing but what [`PlanCache::keep`] was given.
+    Kept,
 }
 
 /// Why a table map has no plan.
@@ -122,6 +125,14 @@ impl PlanCache {
         Ok(plan)
     }
 
+    /// Adds a plan for the table map with this body, for as long as the cache lives.
+    pub fn keep(&mut self, body: &[u8], plan: &Arc<TablePlan>) {
+        match self.known.get(&plan.table_id) {
+            Some(known) if known.body == body => {}
+            _ => drop(self.known.insert(plan.table_id, Known { body: body.to_vec(), plan: Arc::clone(plan) })),
+        }
+    }
+
     /// Follows a statement that may change tables.
     ///
     /// # Errors
@@ -129,13 +140,14 @@ impl PlanCache {
     pub fn statement(
         &mut self,
         query: &QueryEvent<'_>,
+        flags: EventFlags,
         server_version: &str,
         at: Spot<'_>,
     ) -> Result<(), ResolveError> {
         let changed = match &mut self.names {
-            Names::Source(tracker) => tracker.statement(query, server_version, at)?,
-            Names::Log { tables, .. } => follow(tables, query, server_version),
-            Names::None | Names::Target(_) => false,
+            Names::Source(tracker) => tracker.statement(query, flags, server_version, at)?,
+            Names::Log { tables, .. } => follow(tables, query, flags, server_version),
+            Names::None | Names::Target(_) | Names::Kept => false,
         };
         if changed {
             self.known.clear();
@@ -155,7 +167,7 @@ impl PlanCache {
                 tables.forget();
                 Ok(())
             }
-            Names::None | Names::Target(_) => Ok(()),
+            Names::None | Names::Target(_) | Names::Kept => Ok(()),
         }
     }
 
@@ -166,14 +178,18 @@ impl PlanCache {
     pub fn flush(&mut self) -> Result<(), SinkError> {
         match &mut self.names {
             Names::Source(tracker) => tracker.flush(),
-            Names::None | Names::Target(_) | Names::Log { .. } => Ok(()),
+            Names::None | Names::Target(_) | Names::Log { .. } | Names::Kept => Ok(()),
         }
     }
 
     fn compile(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         let def = match &mut self.names {
             Names::None => None,
-            Names::Source(_) if crate::row::has_full_names(map) => None,
+            Names::Kept => {
+                let what = "a table number means two tables within a prepared transaction".to_owned();
+                return Err(ResolveError::Unfit { what, hint: None });
+            }
+            Names::Source(tracker) if crate::row::has_full_names(map) => return unveiled(tracker, map, at),
             Names::Source(tracker) => return tracker.plan(map, at),
             Names::Target(catalog) => Some(look_up(catalog.as_mut(), map)?),
             Names::Log { tables, .. } if crate::row::has_full_names(map) => return described(tables, map),
@@ -185,11 +201,11 @@ impl PlanCache {
 }
 
 /// Moves definitions along with a statement of the log. True if they may be others now.
-fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> bool {
+fn follow(tables: &mut Tables, query: &QueryEvent<'_>, flags: EventFlags, server_version: &str) -> bool {
     if !query.session.takes_effect() {
         return false;
     }
-    match DdlContext::of_query(query, server_version, false) {
+    match DdlContext::of_query(query, flags, server_version, false) {
         Some(context) => tables.apply(query.statement, &context),
         None => tables.forget(),
     }
@@ -201,12 +217,30 @@ fn follow(tables: &mut Tables, query: &QueryEvent<'_>, server_version: &str) -> 
 fn described(tables: &mut Tables, map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
     if let (Ok(database), Ok(table)) = (std::str::from_utf8(map.database), std::str::from_utf8(map.table))
         && let TableState::Is(def) = tables.get(database, table)
-        && let Ok(plan) = TablePlan::compile(map, Some(Arc::clone(&def)))
-        && plan.columns.iter().zip(&def.columns).all(|(plan, def)| plan.name.eq_ignore_ascii_case(&def.name))
+        && let Some(plan) = named_alike(map, def)
     {
         return Ok(plan);
     }
+    by_itself(map)
+}
+
+/// The plan of a table map that names its columns. Only for types of MariaDB that travel as others is a definition asked
+/// for; without one their bytes are shown as they travel.
+fn unveiled(tracker: &mut SchemaTracker, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
+    let plan = by_itself(map)?;
+    let found = if plan.veiled { tracker.unveil(map, at)? } else { None };
+    Ok(found.unwrap_or(plan))
+}
+
+fn by_itself(map: &TableMapEvent<'_>) -> Result<TablePlan, ResolveError> {
     TablePlan::compile(map, None).map_err(|error| ResolveError::Unfit { what: error.to_string(), hint: error.hint() })
+}
+
+/// The plan by a table map that names its columns and a definition, if that is of the same columns.
+pub(super) fn named_alike(map: &TableMapEvent<'_>, def: Arc<TableDef>) -> Option<TablePlan> {
+    let plan = TablePlan::compile(map, Some(Arc::clone(&def))).ok()?;
+    let alike = plan.columns.iter().zip(&def.columns).all(|(plan, def)| plan.name.eq_ignore_ascii_case(&def.name));
+    alike.then_some(plan)
 }
 
 /// The plan by a followed definition. One that does not fit is an error where it was given, else it is forgotten.
@@ -233,7 +267,7 @@ fn followed(tables: &mut Tables, given: bool, map: &TableMapEvent<'_>) -> Result
     })
 }
 
-fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<crate::schema::TableDef>, ResolveError> {
+fn look_up(catalog: &mut dyn Catalog, map: &TableMapEvent<'_>) -> Result<Arc<TableDef>, ResolveError> {
     let name = |bytes| {
         std::str::from_utf8(bytes)
             .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })

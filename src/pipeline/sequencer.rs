@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::batch::Reached;
 use super::dispatch::{Counts, Order, Rendered};
 use super::error::ApplyError;
 use crate::position::LogPosition;
@@ -22,6 +23,18 @@ pub trait Observer: Sync {
     /// # Errors
     /// When the progress cannot be recorded.
     fn durable(&self, progress: &Progress) -> Result<(), ApplyError>;
+
+    /// Everything up to here survives a crash or will be read again: it is at or behind what is durable. Called after
+    /// [`Observer::durable`].
+    fn read(&self, _upto: &LogPosition) {}
+}
+
+/// What the sink has taken.
+#[derive(Clone)]
+struct Taken {
+    progress: Progress,
+    /// Where reading was.
+    read: LogPosition,
 }
 
 /// Where the sink stands, and what of it was recorded.
@@ -30,9 +43,9 @@ struct Sequencer<'a, S: Sink> {
     observer: &'a dyn Observer,
     source_uuid: Option<String>,
     /// Accepted, not yet durable.
-    accepted: Option<Progress>,
+    accepted: Option<Taken>,
     /// Durable, not yet recorded.
-    durable: Option<Progress>,
+    durable: Option<Taken>,
     recorded_at: Instant,
     nothing: S::Output,
 }
@@ -75,13 +88,13 @@ impl<S: Sink> Sequencer<'_, S> {
         loop {
             match orders.recv_timeout(self.time_to_record()) {
                 Ok(Order::Results(results)) => self.results(&results, spare)?,
-                Ok(Order::Progress(position, counts)) => {
-                    let progress = self.progress(position);
+                Ok(Order::Progress(reached, counts)) => {
+                    let taken = self.taken(reached);
                     let mut nothing = std::mem::take(&mut self.nothing);
-                    let ack = self.sink.apply(&mut nothing, Some(&progress)).map_err(ApplyError::from_sink)?;
+                    let ack = self.sink.apply(&mut nothing, Some(&taken.progress)).map_err(ApplyError::from_sink)?;
                     self.nothing = nothing;
-                    self.observer.accepted(Some(&progress.position), &counts);
-                    self.took(progress, ack);
+                    self.observer.accepted(Some(&taken.progress.position), &counts);
+                    self.took(taken, ack);
                 }
                 Ok(Order::Barrier(done)) => {
                     self.record()?;
@@ -105,8 +118,8 @@ impl<S: Sink> Sequencer<'_, S> {
         }
     }
 
-    fn progress(&self, position: LogPosition) -> Progress {
-        Progress { position, source_uuid: self.source_uuid.clone() }
+    fn taken(&self, Reached { resume, read }: Reached) -> Taken {
+        Taken { progress: Progress { position: resume, source_uuid: self.source_uuid.clone() }, read }
     }
 
     fn results(
@@ -117,13 +130,14 @@ impl<S: Sink> Sequencer<'_, S> {
         loop {
             let Rendered { mut output, upto, counts, last } =
                 results.recv().map_err(|_| ApplyError::Internal("a worker gave up its batch"))??;
-            let progress = upto.map(|position| self.progress(position));
-            let ack = self.sink.apply(&mut output, progress.as_ref()).map_err(ApplyError::from_sink)?;
+            let taken = upto.map(|reached| self.taken(reached));
+            let progress = taken.as_ref().map(|taken| &taken.progress);
+            let ack = self.sink.apply(&mut output, progress).map_err(ApplyError::from_sink)?;
             S::Renderer::clear(&mut output);
             drop(spare.try_send(output));
-            self.observer.accepted(progress.as_ref().map(|progress| &progress.position), &counts);
-            if let Some(progress) = progress {
-                self.took(progress, ack);
+            self.observer.accepted(progress.map(|progress| &progress.position), &counts);
+            if let Some(taken) = taken {
+                self.took(taken, ack);
             }
             if last {
                 return Ok(());
@@ -134,12 +148,12 @@ impl<S: Sink> Sequencer<'_, S> {
         }
     }
 
-    fn took(&mut self, progress: Progress, ack: Ack) {
+    fn took(&mut self, taken: Taken, ack: Ack) {
         match ack {
-            Ack::Accepted => self.accepted = Some(progress),
+            Ack::Accepted => self.accepted = Some(taken),
             Ack::Durable => {
                 self.accepted = None;
-                self.durable = Some(progress);
+                self.durable = Some(taken);
             }
         }
     }
@@ -147,13 +161,14 @@ impl<S: Sink> Sequencer<'_, S> {
     /// Makes accepted work durable and records it.
     fn record(&mut self) -> Result<(), ApplyError> {
         self.recorded_at = Instant::now();
-        if let Some(progress) = self.accepted.clone() {
+        if let Some(taken) = self.accepted.clone() {
             self.sink.flush().map_err(ApplyError::from_sink)?;
             self.accepted = None;
-            self.durable = Some(progress);
+            self.durable = Some(taken);
         }
-        if let Some(progress) = self.durable.take() {
-            self.observer.durable(&progress)?;
+        if let Some(taken) = self.durable.take() {
+            self.observer.durable(&taken.progress)?;
+            self.observer.read(&taken.read);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::batch::{At, Batch, Item, Plans};
+use super::batch::{At, Batch, Item, Plans, Reached};
 use super::dispatch::{Counts, Gone, Job, Rendered};
 use super::error::{ApplyError, Place};
 use crate::binlog::compressed::Inflater;
@@ -15,9 +15,8 @@ use crate::binlog::event::{
     self, Event, FormatDescription, IncidentEvent, QueryEvent, RowsEvent, carries_no_data, stop_hint,
 };
 use crate::binlog::{EventError, EventHeader, EventType, RawEvent};
-use crate::change::TransactionMeta;
+use crate::change::{GroupEnd, TransactionMeta};
 use crate::filter::{Concern, Content};
-use crate::position::LogPosition;
 use crate::row::{self, Cell, TablePlan};
 use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext, StatementInputs};
 use crate::statement::{StatementKind, classify, leading_words};
@@ -94,7 +93,7 @@ struct Task<'a, R: Renderer> {
     spare_outputs: &'a Receiver<R::Output>,
     out: R::Output,
     counts: Counts,
-    upto: Option<LogPosition>,
+    upto: Option<Reached>,
     plans: Plans,
     next_map: usize,
     next_payload: usize,
@@ -110,6 +109,11 @@ struct State<'a> {
 
 fn to_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// Whether an XA transaction is known to be committed.
+fn decided(item: &Item) -> bool {
+    item.transaction.group_end == GroupEnd::XaCommit
 }
 
 impl<'a, R: Renderer> Task<'a, R> {
@@ -160,7 +164,7 @@ impl<'a, R: Renderer> Task<'a, R> {
                 .map_err(|error| self.render_error(error, item, at.into(), None))?;
             self.counts.transactions = self.counts.transactions.saturating_add(1);
             self.counts.last_timestamp = transaction.timestamp;
-            self.upto = Some(transaction.end.clone());
+            self.upto = Some(item.upto.clone());
         }
         let bytes = u64::try_from(item.range.end.saturating_sub(item.range.start)).unwrap_or(0);
         if let Some(inside) = batch.inside {
@@ -248,8 +252,9 @@ impl<'a, R: Renderer> Task<'a, R> {
             Event::Rand(rand) => state.inputs.rand = Some(rand),
             Event::UserVar(user_var) => state.inputs.user_vars.push(user_var),
             // Before any of its rows comes out.
-            Event::Gtid(gtid) if gtid.prepared_xa => return Err(self.xa(item, at).into()),
+            Event::Gtid(gtid) if gtid.prepared_xa && !decided(item) => return Err(self.xa(item, at).into()),
             Event::Gtid(_) => {}
+            Event::XaPrepare(_) if !R::TAKES_XA && decided(item) => {}
             event @ (Event::XaPrepare(_)
             | Event::Incident(_)
             | Event::TransactionContext(_)
@@ -395,6 +400,7 @@ impl<'a, R: Renderer> Task<'a, R> {
         let inputs = std::mem::take(&mut state.inputs);
         match classify(query.statement) {
             StatementKind::Begin | StatementKind::Commit | StatementKind::Rollback => Ok(()),
+            StatementKind::XaStart | StatementKind::XaEnd if !R::TAKES_XA && decided(item) => Ok(()),
             StatementKind::XaStart
             | StatementKind::XaEnd
             | StatementKind::XaPrepare
@@ -442,11 +448,15 @@ impl<'a, R: Renderer> Task<'a, R> {
 
     fn xa(&self, item: &Item, at: At) -> ApplyError {
         ApplyError::Undecodable {
-            what: "an XA transaction: its outcome is decided later in the log, and this version does not hold \
-                   prepared transactions"
+            what: "a prepared XA transaction: its outcome is decided later in the log, and this sink does not hold it \
+                   until then"
                 .to_owned(),
             place: Box::new(self.place(item, at, None)),
-            hint: Some("use plain transactions on the source, or start behind this place".to_owned()),
+            hint: Some(
+                "use plain transactions or XA COMMIT ... ONE PHASE on the source, or start behind this place; the JSON \
+                 feed shows XA transactions as they are committed"
+                    .to_owned(),
+            ),
         }
     }
 

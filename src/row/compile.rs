@@ -240,6 +240,18 @@ fn string_layout(first: u8, second: u8) -> Result<Logged, &'static str> {
     Ok(Logged { code: real, kind, class, fixed_width })
 }
 
+/// Whether MariaDB logs INET4, INET6, UUID or VECTOR like this binary column.
+fn may_be_veiled(logged: &Logged, meta: &[u8]) -> bool {
+    match (logged.code, logged.fixed_width, meta) {
+        (_, Some(width), _) => Disguise::WIDTHS.contains(&width),
+        // Vectors are VARBINARY, with four bytes a number.
+        (code::VARCHAR, None, [low, high]) => {
+            matches!(u16::from_le_bytes([*low, *high]), width if width > 0 && width % 4 == 0)
+        }
+        _ => false,
+    }
+}
+
 /// How often each class of columns has been met.
 #[derive(Default)]
 struct Counts {
@@ -263,6 +275,8 @@ struct Compiler<'a> {
     def: Option<&'a TableDef>,
     /// Whether MariaDB wrote the table map.
     mariadb: bool,
+    /// Some column may be of a type that only a definition tells.
+    veiled: bool,
     counts: Counts,
 }
 
@@ -277,11 +291,12 @@ impl TablePlan {
         let table = format!("{database}.{name}");
         let metadata = Metadata::parse(map.optional)
             .map_err(|error: MetadataError| PlanError::Malformed { table: table.clone(), what: error.to_string() })?;
-        let mut compiler =
-            Compiler { table, metadata, def: def.as_deref(), mariadb: map.mariadb, counts: Counts::default() };
+        let (mariadb, counts) = (map.mariadb, Counts::default());
+        let mut compiler = Compiler { table, metadata, def: def.as_deref(), mariadb, veiled: false, counts };
         let (columns, primary_key) = compiler.columns(map)?;
         let named = compiler.metadata.names.is_some() || compiler.def.is_some();
-        Ok(Self::new(map.table_id, database, name, columns, primary_key, named, def))
+        let veiled = compiler.veiled;
+        Ok(Self { veiled, ..Self::new(map.table_id, database, name, columns, primary_key, named, def) })
     }
 }
 
@@ -373,13 +388,9 @@ impl Compiler<'_> {
         let mut column = ColumnPlan::new(name, kind, unsigned, collation);
         column.sign_unsaid = said_unsigned.is_none() && def.is_none() && logged.class == Class::Numeric;
         column.labels = self.labels(&logged, collation).or_else(|| def.and_then(|def| def.labels.clone()));
-        column.disguise = def.and_then(|def| match def.data_type.as_str() {
-            "inet4" => Some(Disguise::Inet4),
-            "inet6" => Some(Disguise::Inet6),
-            "uuid" => Some(Disguise::Uuid),
-            _ => None,
-        });
+        column.disguise = def.and_then(|def| Disguise::of(&def.data_type));
         column.binary_width = logged.fixed_width.filter(|_| collation == Some(63));
+        self.veiled |= self.mariadb && def.is_none() && collation == Some(63) && may_be_veiled(&logged, meta);
         Ok(column)
     }
 

@@ -27,6 +27,8 @@ pub struct TablePlan {
     pub named: bool,
     /// The catalog's description, where one was consulted.
     pub def: Option<Arc<TableDef>>,
+    /// MariaDB: some BINARY or VARBINARY column may be of a type that only a definition tells, and none was consulted.
+    pub veiled: bool,
     /// How to step over each column's value.
     pub(super) steps: Box<[Step]>,
     /// `{"database":"d","table":"t","type":"`: how every JSON line about the table begins.
@@ -51,7 +53,7 @@ impl TablePlan {
         json_head.extend_from_slice(br#","table":"#);
         text::json_string(table.as_bytes(), &mut json_head);
         json_head.extend_from_slice(br#","type":""#);
-        Self { table_id, database, table, columns, primary_key, named, def, steps, json_head }
+        Self { table_id, database, table, columns, primary_key, named, def, veiled: false, steps, json_head }
     }
 }
 
@@ -177,6 +179,21 @@ pub(crate) enum Disguise {
     Inet6,
     /// UUID: 16 bytes in the order they are printed in.
     Uuid,
+}
+
+impl Disguise {
+    /// The widths of all of them.
+    pub(super) const WIDTHS: [usize; 2] = [4, 16];
+
+    /// By the catalog's `DATA_TYPE`.
+    pub(super) fn of(data_type: &str) -> Option<Self> {
+        match data_type {
+            "inet4" => Some(Self::Inet4),
+            "inet6" => Some(Self::Inet6),
+            "uuid" => Some(Self::Uuid),
+            _ => None,
+        }
+    }
 }
 
 /// How to step over a value: a fixed number of bytes, or a little-endian length of 1 to 4 bytes and what it says.

@@ -6,7 +6,7 @@ use std::fmt;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::progress::{self, Progress};
-use super::schema::{self, Keep};
+use super::schema;
 use super::{Store, StoreError, from_sql, now_ms, to_sql};
 use crate::secret::Secret;
 
@@ -126,8 +126,8 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Store::save_options`]; and the channel begins anew: all three marks and the last errors are forgotten, and
-    /// of the table definitions what `keep` does not name. All or nothing.
+    /// As [`Store::save_options`]; and the channel begins anew: all three marks, the last errors and all
+    /// that is known of tables are forgotten. All or nothing.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -136,12 +136,11 @@ impl Store {
         name: &str,
         options: &BTreeMap<String, String>,
         secrets: &BTreeMap<String, Secret>,
-        keep: &Keep,
     ) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write_options(&transaction, name, options, secrets)?;
-        schema::keep(&transaction, name, keep)?;
+        schema::forget(&transaction, name)?;
         transaction.execute("DELETE FROM last_error WHERE channel = ?1", [name])?;
         transaction.execute("DELETE FROM progress WHERE channel = ?1", [name])?;
         transaction.commit()?;
@@ -326,7 +325,7 @@ mod tests {
         store.set_start("", &Mark::at(LogPosition::new("b.000001", 4))).unwrap();
         store.record_applied("", &Mark::at(LogPosition::new("b.000009", 900))).unwrap();
         store.record_error("", ErrorKind::Io, 1236, "gone").unwrap();
-        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new(), &Keep::Nothing).unwrap();
+        store.restart_channel("", &map(&[("host", "b")]), &BTreeMap::new()).unwrap();
         let record = store.load_channel("").unwrap().unwrap();
         assert_eq!(record.options, map(&[("host", "b")]));
         assert_eq!((record.progress, record.io_error), (Progress::default(), None));

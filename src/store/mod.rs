@@ -20,7 +20,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
@@ -29,13 +29,16 @@ pub use datadir::{ChannelDir, DataDir, DataDirError, SocketPath};
 pub use error::StoreError;
 pub use lock::{ChannelLock, LockError};
 pub use progress::{Mark, MarkKind, Progress};
-pub use schema::{Keep, Origin, SchemaVersion, State, Subject};
+pub use schema::{Origin, SchemaVersion, State, Subject};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "replicate.db";
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait before opening is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// A handle on the database. Cheap to clone, usable from several threads: they take turns on one connection.
 #[derive(Debug, Clone)]
@@ -52,7 +55,18 @@ impl Store {
         let dir = DataDir::open(data_dir)?;
         let path = dir.database();
         private_file(&path).map_err(|source| StoreError::Io { path: path.clone(), source })?;
-        let mut connection = Connection::open(&path)?;
+        // SQLite waits for another process by itself, except while one of them brings a new database into WAL mode.
+        let started = Instant::now();
+        loop {
+            match Self::connect(&path) {
+                Err(StoreError::Busy) if started.elapsed() < BUSY_TIMEOUT => std::thread::sleep(BUSY_PAUSE),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn connect(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -107,6 +121,24 @@ mod tests {
         for entry in std::fs::read_dir(&data).unwrap() {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+        }
+    }
+
+    #[test]
+    fn processes_that_make_the_database_at_once_wait_for_one_another() {
+        for _ in 0..15 {
+            let dir = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(12);
+            std::thread::scope(|scope| {
+                let open = || {
+                    start.wait();
+                    Store::open(dir.path()).map(drop)
+                };
+                let opened: Vec<_> = (0..12).map(|_| scope.spawn(open)).collect();
+                for opened in opened {
+                    opened.join().unwrap().unwrap();
+                }
+            });
         }
     }
 

@@ -26,22 +26,32 @@ pub enum Subject {
     Database(String),
     /// All tables and databases.
     Everything,
+    /// A temporary table of this name, which statements may mean instead of the table that has it.
+    Temporary(String, String),
 }
 
 impl Subject {
+    /// Any temporary table.
+    #[must_use]
+    pub fn any_temporary() -> Self {
+        Self::Temporary(String::new(), "*".to_owned())
+    }
+
     fn columns(&self) -> (&'static str, &str, &str) {
         match self {
             Self::Table(database, table) => ("table", database, table),
             Self::Text(database) => ("text", database, ""),
             Self::Database(database) => ("database", database, ""),
             Self::Everything => ("everything", "", ""),
+            Self::Temporary(database, table) => ("text", database, table),
         }
     }
 
     fn from_columns(subject: &str, database: String, table: String) -> Self {
         match subject {
             "table" => Self::Table(database, table),
-            "text" => Self::Text(database),
+            "text" if table.is_empty() => Self::Text(database),
+            "text" => Self::Temporary(database, table),
             "database" => Self::Database(database),
             _ => Self::Everything,
         }
@@ -101,15 +111,6 @@ pub struct SchemaVersion {
     pub origin: Origin,
 }
 
-/// Which versions a change of the channel leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
-    /// None: the log goes on elsewhere.
-    Nothing,
-    /// Those up to a position that the channel goes back to.
-    UpTo(LogPosition),
-}
-
 impl Store {
     /// Adds versions, or replaces those of the same subject and position, and deletes what nobody needs any more. Synced
     /// when this returns.
@@ -167,15 +168,17 @@ impl Store {
         read(&self.connection(), name, source, Some(subject))
     }
 
-    /// All versions that a channel has of a source, by subject and position.
+    /// All versions that a channel has of a source, by subject and position; not those of temporary tables.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn all_schema_versions(&self, name: &str, source: &str) -> Result<Vec<SchemaVersion>, StoreError> {
-        read(&self.connection(), name, source, None)
+        let mut versions = read(&self.connection(), name, source, None)?;
+        versions.retain(|version| !matches!(version.subject, Subject::Temporary(..)));
+        Ok(versions)
     }
 
-    /// Forgets the versions of some tables; `None` forgets all. Returns how many there were.
+    /// Forgets the versions of some tables; `None` forgets all but that names are those of temporary tables. Returns how many there were.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -183,7 +186,10 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let count = match tables {
-            None => transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?,
+            None => transaction.execute(
+                "DELETE FROM schema_version WHERE channel = ?1 AND NOT (subject = 'text' AND table_name <> '')",
+                [name],
+            )?,
             Some(tables) => {
                 let mut count = 0_usize;
                 for subject in tables {
@@ -231,24 +237,10 @@ impl Store {
     }
 }
 
-/// Deletes what [`Keep`] does not leave.
-pub(super) fn keep(transaction: &Transaction<'_>, name: &str, keep: &Keep) -> Result<(), StoreError> {
-    let Keep::UpTo(position) = keep else {
-        transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?;
-        return Ok(());
-    };
-    let files: Vec<(String, i64)> = transaction
-        .prepare("SELECT DISTINCT file, pos FROM schema_version WHERE channel = ?1")?
-        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (file, pos) in files {
-        if LogPosition::new(file.as_str(), from_sql(pos)) > *position {
-            transaction.execute(
-                "DELETE FROM schema_version WHERE channel = ?1 AND file = ?2 AND pos = ?3",
-                params![name, file, pos],
-            )?;
-        }
-    }
+/// Deletes all that is known. Positions are names of files and offsets: after a RESET at the source they are other
+/// places, and nothing here says which log they were of.
+pub(super) fn forget(transaction: &Transaction<'_>, name: &str) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM schema_version WHERE channel = ?1", [name])?;
     Ok(())
 }
 
@@ -435,13 +427,10 @@ mod tests {
     }
 
     #[test]
-    fn going_back_keeps_what_was_known_there_and_going_elsewhere_keeps_nothing() {
+    fn a_channel_that_begins_elsewhere_knows_nothing() {
         let (_dir, store) = open();
         store.record_schema("", SOURCE, &[10, 20].map(|pos| table("t", "b.2", pos, "c"))).unwrap();
-        let none = BTreeMap::new();
-        store.restart_channel("", &none, &BTreeMap::new(), &Keep::UpTo(LogPosition::new("b.2", 15))).unwrap();
-        assert_eq!(positions(&store), ["b.2:10"]);
-        store.restart_channel("", &none, &BTreeMap::new(), &Keep::Nothing).unwrap();
+        store.restart_channel("", &BTreeMap::new(), &BTreeMap::new()).unwrap();
         assert!(positions(&store).is_empty());
     }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod corpus;
+mod decode_files;
 mod docs;
 mod fixtures;
 mod fuzz_seeds;
@@ -11,3 +12,4 @@ mod live;
 mod malformed;
 mod oracle;
 mod payload;
+mod torn_files;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use replicate::binlog::{EventHeader, EventType, HEADER_LEN, MAGIC, checksum};
@@ -78,7 +79,7 @@ fn rows(len: usize, first: &mut u32, fill: &mut impl FnMut() -> u8) -> Vec<u8> {
 }
 
 /// The events of a transaction with about `len` bytes.
-fn transaction(len: usize, mut fill: impl FnMut() -> u8) -> Vec<Vec<u8>> {
+pub fn transaction(len: usize, mut fill: impl FnMut() -> u8) -> Vec<Vec<u8>> {
     let [begin, map, _, xid] = inner();
     let mut events = vec![begin];
     let mut first = 0;
@@ -135,7 +136,7 @@ fn gtid() -> Vec<u8> {
 }
 
 /// A log with these transactions, each behind a GTID.
-fn log(transactions: &[&[Vec<u8>]]) -> Vec<u8> {
+pub fn log(transactions: &[&[Vec<u8>]]) -> Vec<u8> {
     let mut log = [&MAGIC[..], &bytes(DESCRIPTION)].concat();
     for events in transactions {
         log.extend(gtid());
@@ -301,13 +302,10 @@ fn a_payload_without_a_gtid_is_refused() {
     assert!(error.contains("without the GTID event"), "{error}");
 }
 
-/// Runs to the end and returns the most memory it held, in KiB.
-fn peak(log: &[u8]) -> u64 {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("log");
-    fs::write(&file, log).unwrap();
+/// Decodes to the end and returns the most memory that took, in KiB.
+pub fn peak(format: &str, file: &Path) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replicate"));
-    let mut child = command.arg("decode").arg(&file).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command.args(["decode", "--format", format]).arg(file).stdout(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
@@ -328,6 +326,8 @@ fn peak(log: &[u8]) -> u64 {
 fn a_payload_of_200_megabytes_goes_through_in_little_memory() {
     let log = log(&[&[packed(ZSTD, &transaction(200_000_000, || b'0'))]]);
     assert!(log.len() < 2_000_000);
-    let peak = peak(&log);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, &log).unwrap();
+    let peak = peak("json", file.path());
     assert!(peak > 1 << 10 && peak < 128 << 10, "{peak} KiB");
 }

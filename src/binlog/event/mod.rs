@@ -56,7 +56,7 @@ pub use maria::{GtidListEvent, StartEncryptionEvent};
 pub use maria_gtid::{MariaGtid, OwnedXid};
 pub use policy::{carries_no_data, is_passed_over, stop_hint};
 pub use status_variables::{StatusVariable, StatusVariables};
-pub use xa::{XaPrepareEvent, Xid};
+pub use xa::{XaPrepareEvent, Xid, decided_name};
 
 /// Parses one event of a file that `fde` describes. The checksum is cut off, not checked.
 ///
@@ -174,6 +174,14 @@ pub fn statement_kind(
     query_statement(body, fde).map(classify)
 }
 
+/// Reads the body of an XA_PREPARE_LOG_EVENT.
+///
+/// # Errors
+/// When it is malformed.
+pub fn xa_prepare(body: &[u8]) -> Result<XaPrepareEvent<'_>, EventError> {
+    xa::parse(body).map_err(|error| in_body(EventType::XA_PREPARE, body, error))
+}
+
 /// The number of an XID_EVENT.
 #[inline]
 pub(super) fn xid(body: &[u8]) -> Result<u64, EventError> {
@@ -201,7 +209,7 @@ pub(super) fn rows_flags(body: &[u8], event_type: EventType, fde: &FormatDescrip
 }
 
 /// Whether the body of a FORMAT_DESCRIPTION_EVENT opens the first file since its server started.
-pub(super) fn is_restart(body: &[u8]) -> bool {
+pub(crate) fn is_restart(body: &[u8]) -> bool {
     format_description::created(body) != Some(0)
 }
 

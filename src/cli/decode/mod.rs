@@ -2,6 +2,7 @@
 
 mod bar;
 mod events;
+mod files;
 mod format;
 mod selection;
 mod sql;
@@ -9,7 +10,7 @@ mod stats;
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::bar::Bar;
@@ -19,7 +20,7 @@ use self::selection::SelectionArgs;
 use self::sql::SqlArgs;
 use super::Global;
 use super::error::{Failure, Quiet};
-use crate::pipeline::decode::{self, DecodeOptions, STDIN};
+use crate::pipeline::decode::{self, DecodeOptions};
 use crate::pipeline::plans::Names;
 use crate::pipeline::{ApplyError, applier};
 use crate::row::GeometryForm;
@@ -64,9 +65,6 @@ pub(super) struct Decode {
 
 impl Decode {
     pub(super) fn run(&self, _global: &Global) -> anyhow::Result<()> {
-        if self.files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
-            return Err(Failure::usage("standard input can be read once only").into());
-        }
         self.sql.check(self.format)?;
         match self.format {
             Format::Events => self.list(),
@@ -94,23 +92,24 @@ impl Decode {
 
     /// Lists the events of the files.
     fn list(&self) -> anyhow::Result<()> {
-        let wanted = self.selection.wanted(self.files.len())?;
-        let bar = Bar::new(&self.files);
+        let files = files::in_order(&self.files)?;
+        let wanted = self.selection.wanted(files.len())?;
+        let bar = Bar::new(&files);
         let mut events = Events::new(self.json, &bar);
-        let result = decode::list(self.files.clone(), wanted, &mut events);
+        let result = decode::list(files, wanted, &mut events);
         bar.clear();
         result.map_err(told)
     }
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
-        let wanted = self.selection.wanted(self.files.len())?;
+        let files = files::in_order(&self.files)?;
+        let wanted = self.selection.wanted(files.len())?;
         sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
-        let bar = Bar::new(&self.files);
+        let bar = Bar::new(&files);
         let threads = self.threads.map_or_else(applier::default_workers, NonZeroUsize::get);
         let names = names(&self.schema)?;
-        let options =
-            DecodeOptions { files: self.files.clone(), names, workers: threads, wanted, stop: Arc::default() };
+        let options = DecodeOptions { files, names, workers: threads, wanted, stop: Arc::default() };
         let result = decode::run(options, sink, &bar);
         bar.clear();
         if result.map_err(told)?.saw_unnamed && self.format != Format::Stats {

@@ -19,8 +19,16 @@ use crate::statement::StatementKind;
 
 /// Whether a statement may change tables: whatever is not known to leave them as they are.
 pub(super) fn changes_schema(raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, EventError> {
-    let kind = event::statement_kind(raw.header.event_type, raw.body(format.checksum)?, format)?;
-    Ok(matches!(kind, StatementKind::Ddl | StatementKind::Other))
+    kind_of(raw, format).map(may_change_tables)
+}
+
+/// Whether a statement of this kind may change tables.
+pub(super) fn may_change_tables(kind: StatementKind) -> bool {
+    matches!(kind, StatementKind::Ddl | StatementKind::Other)
+}
+
+fn kind_of(raw: &RawEvent<'_>, format: &FormatDescription) -> Result<StatementKind, EventError> {
+    event::statement_kind(raw.header.event_type, raw.body(format.checksum)?, format)
 }
 
 impl<O> Coordinator<'_, O> {
@@ -65,6 +73,12 @@ impl<O> Coordinator<'_, O> {
             if barrier {
                 return Ok(Framed::Barrier);
             }
+            if let Some(decision) = self.decided.take() {
+                return Ok(Framed::Decided(decision));
+            }
+            if self.prepared.on && self.open.as_ref().is_some_and(|open| open.xa) {
+                return Ok(Framed::Apart);
+            }
         }
     }
 
@@ -107,6 +121,7 @@ impl<O> Coordinator<'_, O> {
             self.source.pos = widen_end(before, u64::from(raw.header.event_size), raw.header.log_pos);
             self.place_of_event(before)?;
         }
+        self.settle_torn_file(raw, body)?;
         let fed = self.grouper.feed(&raw.header, body, &self.format);
         let Fed { step, abandoned } = fed.map_err(|error| self.event_error(at, &error))?;
         if abandoned {
@@ -142,6 +157,16 @@ impl<O> Coordinator<'_, O> {
         }
     }
 
+    /// What the end of the last file was missing is an error, unless its server crashed there and says so now.
+    fn settle_torn_file(&mut self, raw: &RawEvent<'_>, body: &[u8]) -> Result<(), Halt> {
+        let Some(error) = self.torn.take() else { return Ok(()) };
+        if raw.header.event_type != EventType::FORMAT_DESCRIPTION || !event::is_restart(body) {
+            return Err(error.into());
+        }
+        tracing::warn!(file = %self.reading, "the file before this one ends where its server crashed");
+        Ok(())
+    }
+
     fn new_format(&mut self, raw: &RawEvent<'_>, at: usize) -> Result<(), Halt> {
         let format = FormatDescription::parse(raw).map_err(|error| self.event_error(at, &error))?;
         if *self.format != format {
@@ -170,6 +195,7 @@ impl<O> Coordinator<'_, O> {
                     if let Some(open) = &mut self.open {
                         open.gtid = gtid.gtid;
                         open.original_commit_timestamp = gtid.original_commit_timestamp;
+                        open.xa = gtid.prepared_xa;
                     }
                 }
                 Ok(_) => {}
@@ -185,9 +211,14 @@ impl<O> Coordinator<'_, O> {
             }
             kind if kind.is_query() => {
                 let format = Arc::clone(&self.format);
-                let changes = self.statement(raw, &format).map_err(|error| error.at(self.place(at)))?;
+                let kind = self.statement(raw, &format).map_err(|error| error.at(self.place(at)))?;
+                let decides = self.decision(kind, raw, at).map_err(|error| self.event_error(at, &error))?;
                 if let Some(open) = &mut self.open {
-                    open.changes_schema |= changes;
+                    open.changes_schema |= may_change_tables(kind);
+                    open.xa |= kind == StatementKind::XaStart;
+                    // With anything else in its group it is left to the worker, which stops there.
+                    open.decides = decides.filter(|_| !open.statements && open.last_rows.is_none());
+                    open.statements = true;
                 }
             }
             kind if kind.is_row_event() => {
@@ -200,19 +231,24 @@ impl<O> Coordinator<'_, O> {
         Ok(())
     }
 
-    /// Whether a statement may change tables. What is known of them follows it.
-    pub(super) fn statement(&mut self, raw: &RawEvent<'_>, format: &FormatDescription) -> Result<bool, Unresolved> {
-        let changes = changes_schema(raw, format).map_err(Unresolved::Event)?;
-        if changes && self.plans.follows_log() && !self.done_before(&self.source) {
+    /// The kind of a statement. What is known of tables follows it.
+    pub(super) fn statement(
+        &mut self,
+        raw: &RawEvent<'_>,
+        format: &FormatDescription,
+    ) -> Result<StatementKind, Unresolved> {
+        let kind = kind_of(raw, format).map_err(Unresolved::Event)?;
+        if may_change_tables(kind) && self.plans.follows_log() && !self.done_before(&self.source) {
             let boundary = self.open.as_ref().map_or(&self.complete, |open| &open.start);
             let spot = Spot { boundary, position: &self.source };
             let version = &self.format.server_version;
-            let followed = with_query(raw, format, |query| self.plans.statement(query, version, spot));
+            let flags = raw.header.flags;
+            let followed = with_query(raw, format, |query| self.plans.statement(query, flags, version, spot));
             if let Some(Err(error)) = followed.map_err(Unresolved::Event)? {
                 return Err(Unresolved::Table { table: None, error });
             }
         }
-        Ok(changes)
+        Ok(kind)
     }
 
     /// Whether the open transaction's tables are on the target only once its own definitions are applied.
@@ -223,8 +259,17 @@ impl<O> Coordinator<'_, O> {
 
     /// The open transaction ends at `end_at` of the buffer.
     fn close(&mut self, end: GroupEnd, end_at: usize) -> Result<bool, Halt> {
+        let Some(mut open) = self.open.take() else { return Ok(false) };
+        if let Some(mut decision) = open.decides.take()
+            && !self.done_before(&self.source)
+        {
+            // It is complete once that is done which it decides.
+            self.require_resumed(&open)?;
+            decision.len = u64::try_from(end_at.saturating_sub(open.at)).unwrap_or(0);
+            self.decided = Some(decision);
+            return Ok(false);
+        }
         self.complete = self.source.clone();
-        let Some(open) = self.open.take() else { return Ok(false) };
         if open.passed_over {
             self.passed = self.passed.saturating_add(u64::try_from(end_at.saturating_sub(open.at)).unwrap_or(0));
             return Ok(false);
@@ -240,6 +285,7 @@ impl<O> Coordinator<'_, O> {
             continued: false,
             complete: true,
             last_rows: open.last_rows,
+            upto: self.source.clone().into(),
         });
         if open.changes_schema {
             self.plans.clear();

@@ -20,7 +20,7 @@ impl<O> Coordinator<'_, O> {
             rest.extend_from_slice(self.buffer.get(split..).unwrap_or_default());
             self.buffer.truncate(split);
             let bytes = std::mem::replace(&mut self.buffer, rest);
-            let read_from = LogPosition::new(self.input.file_name(), self.buffer_at);
+            let read_from = LogPosition::new(Arc::clone(&self.reading), self.buffer_at);
             self.buffer_at = self.buffer_at.saturating_add(u64::try_from(split).unwrap_or(0));
             self.framed = self.framed.saturating_sub(split);
             let kept = self.maps.partition_point(|(at, _)| at.offset < split);
@@ -50,7 +50,7 @@ impl<O> Coordinator<'_, O> {
                     payloads,
                     maps,
                     open_maps: Plans::default(),
-                    end: self.complete.clone(),
+                    end: self.complete.clone().into(),
                     row_count: None,
                     ignored: self.ignored.take(),
                     inside: None,

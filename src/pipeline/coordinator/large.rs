@@ -2,24 +2,27 @@
 //! define a table and fill it (`CREATE TABLE ... SELECT`), where the target's catalog is what rows are read with: the
 //! definition is a piece of its own, and is applied before the rows' tables are looked up.
 
-use super::pieces::Chain;
-use super::{Coordinator, Halt};
+use super::xa::Look;
+use super::{Coordinator, Halt, Open};
+use crate::binlog::event::{self, OwnedXid};
 use crate::binlog::group::{Fed, Step};
-use crate::binlog::{EventHeader, EventType, HEADER_LEN, RawEvent};
+use crate::binlog::{EventError, EventHeader, EventType, HEADER_LEN, RawEvent};
 use crate::change::GroupEnd;
 use crate::pipeline::error::ApplyError;
 use crate::pipeline::input::Spool;
-use crate::position::widen_end;
+use crate::position::{LogPosition, widen_end};
 
 /// What the scan to the end of a large transaction found.
-struct Extent {
+pub(super) struct Extent {
     /// Bytes of the transaction.
-    len: u64,
+    pub len: u64,
     /// Offset of its last row event.
     last_rows: Option<u64>,
     end: GroupEnd,
     /// Offset of the payload that it ends with.
     payload: Option<u64>,
+    /// The name it is prepared under, where no payload says so.
+    name: Option<OwnedXid>,
 }
 
 impl<O> Coordinator<'_, O> {
@@ -34,34 +37,50 @@ impl<O> Coordinator<'_, O> {
         let skip = open.passed_over || self.done_before(&end);
         self.buffer.clear();
         self.maps.clear();
+        let mut look = None;
         if !skip {
             self.require_resumed(&open)?;
-            match extent.payload {
-                Some(at) => self.packed(&spool, &mut open, &end, at..extent.len)?,
-                None => {
-                    let mut chain = Chain::new(open.meta(end.clone(), extent.end))?;
-                    self.pieces(&spool, &mut chain, 0..extent.len, extent.last_rows, true)?;
-                }
-            }
+            look = self.hand_on_group(&spool, &mut open, &end, &extent)?;
         }
-        self.input.resume_after(spool, extent.len).map_err(|error| self.read_error(error))?;
+        let (len, passed_over, changes_schema) = (extent.len, open.passed_over, open.changes_schema);
+        let held = look.is_some();
+        if let Some(look) = look {
+            self.hold(look, open, end.clone(), extent, &spool)?;
+        }
+        self.input.resume_after(spool, len).map_err(|error| self.read_error(error))?;
         self.buffer.clear();
-        self.buffer_at = self.buffer_at.saturating_add(extent.len);
+        self.buffer_at = self.buffer_at.saturating_add(len);
         self.framed = 0;
         self.complete = end;
-        if open.passed_over {
-            self.passed = self.passed.saturating_add(extent.len);
+        if passed_over {
+            self.passed = self.passed.saturating_add(len);
         }
-        if !skip {
+        if !skip && !held {
             self.mark_sent();
         }
-        if open.changes_schema {
+        if changes_schema {
             self.plans.clear();
             if self.plans.follows_target() {
                 self.dispatch.barrier()?;
             }
         }
         Ok(())
+    }
+
+    /// Hands on a transaction in pieces; if it is only prepared, and is to be put aside, looks through it instead.
+    pub(super) fn hand_on_group(
+        &mut self,
+        spool: &Spool,
+        open: &mut Open,
+        end: &LogPosition,
+        extent: &Extent,
+    ) -> Result<Option<Look>, Halt> {
+        if let Some(at) = extent.payload {
+            return self.packed(spool, open, end, at..extent.len);
+        }
+        let mut chain = self.chain(open, end, extent.end, extent.name.clone())?;
+        self.pieces(spool, &mut chain, 0..extent.len, extent.last_rows, true)?;
+        Ok(chain.look)
     }
 
     /// Goes on from the last event looked at, header by header, to the end of the transaction.
@@ -102,7 +121,10 @@ impl<O> Coordinator<'_, O> {
             offset = offset.saturating_add(to_u64(size));
             match step {
                 Step::Inside { first: false } => {}
-                Step::Ends { first: false, end } => return Ok(Extent { len: offset, last_rows, end, payload }),
+                Step::Ends { first: false, end } => {
+                    let name = self.prepared_name(&header, &bytes).map_err(|error| self.event_error(at, &error))?;
+                    return Ok(Extent { len: offset, last_rows, end, payload, name });
+                }
                 Step::Outside | Step::Inside { first: true } | Step::Ends { first: true, .. } => {
                     return Err(self.no_end(kind, at));
                 }
@@ -120,6 +142,15 @@ impl<O> Coordinator<'_, O> {
             self.look_at(&raw, body, at)?;
         }
         self.grouper.feed(header, body, &self.format).map_err(|error| self.event_error(at, &error))
+    }
+
+    /// The name in an event of the scan that prepares the transaction.
+    fn prepared_name(&self, header: &EventHeader, bytes: &[u8]) -> Result<Option<OwnedXid>, EventError> {
+        if header.event_type != EventType::XA_PREPARE {
+            return Ok(None);
+        }
+        let raw = RawEvent { header: *header, bytes };
+        Ok(Some(event::xa_prepare(raw.body(self.format.checksum)?)?.xid.to_owned()))
     }
 
     fn no_end(&self, kind: EventType, at: usize) -> Halt {

@@ -13,9 +13,12 @@ mod payload;
 mod pieces;
 mod place;
 mod select;
+mod xa;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use xa::{Decision, Prepared};
 
 use super::batch::{At, Item, Payload};
 use super::dispatch::{Dispatch, Gone};
@@ -85,6 +88,12 @@ pub(super) struct Open {
     pub end: Option<GroupEnd>,
     /// It is not in the range that is wanted.
     pub passed_over: bool,
+    /// It is an XA transaction, and goes through `large` to be put aside.
+    pub xa: bool,
+    /// A statement was in it.
+    pub statements: bool,
+    /// It is `XA COMMIT` or `XA ROLLBACK`.
+    pub decides: Option<Box<Decision>>,
 }
 
 impl Open {
@@ -100,6 +109,9 @@ impl Open {
             changes_schema: false,
             end: None,
             passed_over: false,
+            xa: false,
+            statements: false,
+            decides: None,
         }
     }
 
@@ -127,13 +139,19 @@ pub(super) enum Framed {
     /// The open transaction and all after it are not wanted.
     Past,
     /// The open transaction goes through in pieces: rows in it follow a definition of its own, which must be applied
-    /// before the rows' tables can be looked up, or its payload is too large for a batch.
+    /// before the rows' tables can be looked up, its payload is too large for a batch, or it is an XA transaction.
     Apart,
+    /// An XA transaction is decided.
+    Decided(Box<Decision>),
 }
 
 /// Cuts an input into batches.
 pub struct Coordinator<'a, O> {
     pub(super) input: &'a mut dyn LogInput,
+    /// Base name of the file that the buffer is from.
+    pub(super) reading: Arc<str>,
+    /// The file before this one ended inside a transaction: the error, unless this one says that its server restarted.
+    pub(super) torn: Option<ApplyError>,
     pub(super) plans: PlanCache,
     pub(super) dispatch: Dispatch<O>,
     pub(super) format: Arc<FormatDescription>,
@@ -166,6 +184,10 @@ pub struct Coordinator<'a, O> {
     past: bool,
     /// Bytes of transactions passed over since this was told.
     pub(super) passed: u64,
+    pub(super) prepared: Prepared,
+    /// What was put aside is read, from this file: `plans`, formats and `buffer_at` are its own.
+    pub(super) replayed: Option<Arc<str>>,
+    pub(super) decided: Option<Box<Decision>>,
     resume: Option<LogPosition>,
     /// The input held the resume point: what comes now follows what was done before without a gap.
     resumed: bool,
@@ -180,9 +202,12 @@ impl<'a, O> Coordinator<'a, O> {
         dispatch: Dispatch<O>,
         resume: Option<LogPosition>,
     ) -> Self {
-        let source = LogPosition::new(input.file_name(), FIRST_EVENT);
+        let reading = input.file_name();
+        let source = LogPosition::new(Arc::clone(&reading), FIRST_EVENT);
         Self {
             input,
+            reading,
+            torn: None,
             plans,
             dispatch,
             format: Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off)),
@@ -206,6 +231,9 @@ impl<'a, O> Coordinator<'a, O> {
             file: 0,
             past: false,
             passed: 0,
+            prepared: Prepared::default(),
+            replayed: None,
+            decided: None,
             resumed: resume.is_none(),
             resume,
         }
@@ -247,6 +275,7 @@ impl<'a, O> Coordinator<'a, O> {
                 }
                 Framed::Past => {
                     self.hand_over()?;
+                    self.tell_prepared();
                     return Ok(Ended::Input);
                 }
                 Framed::Barrier => {
@@ -257,6 +286,11 @@ impl<'a, O> Coordinator<'a, O> {
                 Framed::Apart => {
                     self.hand_over()?;
                     self.large()?;
+                    continue;
+                }
+                Framed::Decided(decision) => {
+                    self.hand_over()?;
+                    self.decide(*decision)?;
                     continue;
                 }
                 Framed::NeedMore => {}
@@ -272,11 +306,13 @@ impl<'a, O> Coordinator<'a, O> {
                 match self.input.wait(POLL).map_err(|error| self.read_error(error))? {
                     More::Bytes | More::Nothing => {}
                     More::NextFile(name) => {
-                        self.end_file()?;
+                        // A source that crashed inside a transaction says so at the beginning of its next file.
+                        self.torn = self.end_file().err();
                         self.begin_file(name);
                     }
                     More::End => {
                         self.end_file()?;
+                        self.tell_prepared();
                         super::decode::finish(&self.selection)?;
                         return Ok(Ended::Input);
                     }
@@ -286,7 +322,8 @@ impl<'a, O> Coordinator<'a, O> {
     }
 
     fn begin_file(&mut self, name: Arc<str>) {
-        self.source = LogPosition::new(name, FIRST_EVENT);
+        self.source = LogPosition::new(Arc::clone(&name), FIRST_EVENT);
+        self.reading = name;
         self.file = self.file.saturating_add(1);
         self.format = Arc::new(FormatDescription::preliminary(ChecksumAlgorithm::Off));
         self.buffer.clear();
@@ -294,22 +331,25 @@ impl<'a, O> Coordinator<'a, O> {
         self.framed = 0;
     }
 
-    /// A file may only end between two transactions.
-    fn end_file(&mut self) -> Result<(), Halt> {
+    /// A file may only end between two transactions, or where its server crashed.
+    fn end_file(&mut self) -> Result<(), ApplyError> {
+        if let Some(error) = self.torn.take() {
+            return Err(error);
+        }
         let rest = self.buffer.len().saturating_sub(self.framed);
         let what = if self.buffer_at == 0 && self.framed == 0 {
-            return Err(self.not_a_log());
+            return Err(super::decode::not_a_log(&self.reading));
         } else if rest > 0 {
             format!("the log ends inside an event: only {rest} bytes of it are there")
         } else if let Some(open) = &self.open {
             let place =
                 Box::new(Place { source: Some(open.start.clone()), gtid: open.gtid.clone(), ..Place::default() });
             let what = "the log ends inside a transaction, before its commit".to_owned();
-            return Err(ApplyError::Truncated { what, place }.into());
+            return Err(ApplyError::Truncated { what, place });
         } else {
             return Ok(());
         };
-        Err(ApplyError::Truncated { what, place: Box::new(self.place(self.framed)) }.into())
+        Err(ApplyError::Truncated { what, place: Box::new(self.place(self.framed)) })
     }
 
     /// Counts the event if it is passed over; the source's position is behind it, and it begins at `start`.

@@ -10,9 +10,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::frame::may_change_tables;
 use super::pieces::{Chain, Piece};
+use super::xa::Look;
 use super::{BATCH_BYTES, Coordinator, Halt, Open};
 use crate::binlog::contents::{Contents, ContentsError};
+use crate::binlog::event::{self, OwnedXid};
 use crate::binlog::payload::{Compression, MAX_FIELDS_LEN, PayloadError, PayloadFields, Unpacker, Unpacking};
 use crate::binlog::{
     CHECKSUM_LEN, ChecksumAlgorithm, EventError, EventHeader, EventType, HEADER_LEN, MAX_EVENT_SIZE, RawEvent,
@@ -35,6 +38,8 @@ struct Found {
     /// Offset of the last row event.
     last_rows: Option<u64>,
     changes_schema: bool,
+    /// The name it is prepared under.
+    name: Option<OwnedXid>,
 }
 
 /// A large payload.
@@ -71,9 +76,9 @@ impl<O> Coordinator<'_, O> {
         open: &mut Open,
         end: &LogPosition,
         event: Range<u64>,
-    ) -> Result<(), Halt> {
+    ) -> Result<Option<Look>, Halt> {
         let place = Place {
-            read: Some(LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(event.start))),
+            read: Some(LogPosition::new(self.file_name(), self.buffer_at.saturating_add(event.start))),
             source: Some(open.start.at(open.start.pos.saturating_add(event.start))),
             gtid: open.gtid.clone(),
             ..Place::default()
@@ -95,7 +100,7 @@ impl<O> Coordinator<'_, O> {
         open: &mut Open,
         end: &LogPosition,
         event: u64,
-    ) -> Result<(), Halt> {
+    ) -> Result<Option<Look>, Halt> {
         let mut kept = Vec::new();
         let mut fields = packed.fields;
         let mut source = Source::Log { spool, range: packed.range.clone() };
@@ -108,9 +113,10 @@ impl<O> Coordinator<'_, O> {
         }
         let found = self.look_inside(packed, unpacker.stream(&fields, source.clone()))?;
         open.changes_schema |= found.changes_schema;
-        let mut chain = Chain::new(open.meta(end.clone(), found.end))?;
+        let mut chain = self.chain(open, end, found.end, found.name)?;
         self.pieces(spool, &mut chain, 0..event, None, false)?;
-        self.unpacked_pieces(packed, &mut chain, unpacker.stream(&fields, source), found.last_rows)
+        self.unpacked_pieces(packed, &mut chain, unpacker.stream(&fields, source), found.last_rows)?;
+        Ok(chain.look)
     }
 
     fn read_fields(&self, spool: &Spool, event: &Range<u64>, place: Place) -> Result<Packed, Halt> {
@@ -159,7 +165,7 @@ impl<O> Coordinator<'_, O> {
         let claimed = packed.fields.unpacked;
         let mut events = BufReader::with_capacity(CHUNK, events);
         let mut contents = Contents::new();
-        let (mut offset, mut last_rows, mut changes) = (0_u64, None, false);
+        let (mut offset, mut last_rows, mut changes, mut name) = (0_u64, None, false, None);
         let mut bytes = Vec::new();
         while offset < claimed {
             let misfit = |error: ContentsError| packed.undecodable(error.to_string(), Some(offset));
@@ -183,17 +189,22 @@ impl<O> Coordinator<'_, O> {
             if event_type.is_row_event() {
                 last_rows = Some(offset);
             }
+            if event_type == EventType::XA_PREPARE {
+                let prepare = event::xa_prepare(body).map_err(|error| misfit(error.into()))?;
+                name = Some(prepare.xid.to_owned());
+            }
             if event_type.is_query() {
                 let raw = RawEvent { header, bytes: &bytes };
                 let format = Arc::clone(&self.plain_format);
-                changes |= self.statement(&raw, &format).map_err(|error| error.at(packed.inside(offset)))?;
+                let kind = self.statement(&raw, &format).map_err(|error| error.at(packed.inside(offset)))?;
+                changes |= may_change_tables(kind);
             }
             offset = offset.saturating_add(u64::from(size));
         }
         // At its claimed end it must end.
         events.fill_buf().map_err(|error| self.unpack_error(packed, error, offset))?;
         let end = contents.end().map_err(|error| packed.undecodable(error.to_string(), None))?;
-        Ok(Found { end, last_rows, changes_schema: changes })
+        Ok(Found { end, last_rows, changes_schema: changes, name })
     }
 
     /// Hands on the events of a payload that was looked into.

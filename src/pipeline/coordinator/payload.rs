@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use super::frame::may_change_tables;
 use super::{Coordinator, Halt};
 use crate::binlog::contents::Contents;
 use crate::binlog::payload::{PayloadError, PayloadFields, Unpacker};
 use crate::binlog::{EventType, HEADER_LEN, RawEvent};
 use crate::pipeline::batch::{At, Payload};
+use crate::statement::StatementKind;
 
 /// What a payload unpacks to at most where it shares a batch.
 const SMALL: u64 = 1 << 20;
@@ -69,9 +71,12 @@ impl<O> Coordinator<'_, O> {
                     self.maps.push((here, plan));
                 }
                 kind if kind.is_query() => {
-                    let changes = self.statement(&raw, &format).map_err(|error| error.at(self.place(here)))?;
+                    let kind = self.statement(&raw, &format).map_err(|error| error.at(self.place(here)))?;
+                    if kind == StatementKind::XaStart && self.prepared.on {
+                        return Ok(false);
+                    }
                     if let Some(open) = &mut self.open {
-                        open.changes_schema |= changes;
+                        open.changes_schema |= may_change_tables(kind);
                     }
                 }
                 kind if kind.is_row_event() => last_rows = Some(here),

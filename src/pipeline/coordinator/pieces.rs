@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::frame::changes_schema;
+use super::xa::Look;
 use super::{BATCH_BYTES, Coordinator, Halt};
 use crate::binlog::EventType;
 use crate::binlog::event::FormatDescription;
@@ -29,13 +30,18 @@ pub(super) struct Chain {
     before: Receiver<u64>,
     /// A definition was handed on and is not applied yet.
     defined: bool,
+    /// How far the log has come when all is handed on.
+    upto: LogPosition,
+    /// Set if nothing is to be handed on: what a look at the pieces finds.
+    pub look: Option<Look>,
 }
 
 impl Chain {
-    pub(super) fn new(transaction: TransactionMeta) -> Result<Self, Gone> {
+    pub(super) fn new(transaction: TransactionMeta, upto: LogPosition) -> Result<Self, Gone> {
         let (first, before) = bounded(1);
         first.send(0).map_err(|_| Gone)?;
-        Ok(Self { transaction, continued: false, open_maps: Plans::default(), before, defined: false })
+        let open_maps = Plans::default();
+        Ok(Self { transaction, continued: false, open_maps, before, defined: false, upto, look: None })
     }
 }
 
@@ -84,7 +90,7 @@ impl<O> Coordinator<'_, O> {
             let bytes = self.read_piece(spool, offset, range.end)?;
             let start = &chain.transaction.start;
             let place = Place {
-                read: Some(LogPosition::new(self.input.file_name(), self.buffer_at.saturating_add(offset))),
+                read: Some(LogPosition::new(self.file_name(), self.buffer_at.saturating_add(offset))),
                 source: Some(start.at(start.pos.saturating_add(offset))),
                 gtid: chain.transaction.gtid.clone(),
                 ..Place::default()
@@ -103,8 +109,11 @@ impl<O> Coordinator<'_, O> {
 
     /// Hands on one piece.
     pub(super) fn send_piece(&mut self, chain: &mut Chain, piece: Piece) -> Result<(), Halt> {
+        let maps = self.maps_of_piece(&piece, &mut chain.look)?;
+        if chain.look.is_some() {
+            return Ok(());
+        }
         let (after, next_before) = bounded(1);
-        let maps = self.maps_of_piece(&piece)?;
         self.keep_definitions()?;
         let mut maps_after = chain.open_maps.clone();
         for (_, plan) in &maps {
@@ -120,6 +129,7 @@ impl<O> Coordinator<'_, O> {
             complete,
             last_rows: last_rows.filter(|at| *at < bytes.len()).map(At::from),
             transaction: transaction.clone(),
+            upto: chain.upto.clone().into(),
         };
         let batch = Batch {
             bytes,
@@ -131,7 +141,7 @@ impl<O> Coordinator<'_, O> {
             payloads: Vec::new(),
             maps,
             open_maps: std::mem::replace(&mut chain.open_maps, maps_after),
-            end: if complete { transaction.end.clone() } else { transaction.start.clone() },
+            end: chain.upto.clone().into(),
             row_count: Some(RowCount { before: std::mem::replace(&mut chain.before, next_before), after }),
             ignored: self.ignored.take(),
             inside,
@@ -190,7 +200,8 @@ impl<O> Coordinator<'_, O> {
         Ok(bytes)
     }
 
-    fn maps_of_piece(&mut self, piece: &Piece) -> Result<Vec<(At, Arc<TablePlan>)>, Halt> {
+    /// The plans of the piece's table maps; if it is only looked at, they are kept there.
+    fn maps_of_piece(&mut self, piece: &Piece, look: &mut Option<Look>) -> Result<Vec<(At, Arc<TablePlan>)>, Halt> {
         let mut maps = Vec::new();
         let mut at = 0;
         while let Some(raw) = self.cut(&piece.bytes, at)? {
@@ -198,7 +209,10 @@ impl<O> Coordinator<'_, O> {
                 let body =
                     raw.body(piece.format.checksum).map_err(|error| ApplyError::event(&error, piece.place(at)))?;
                 let plan = self.resolve(&raw, body).map_err(|error| error.at(piece.place(at)))?;
-                maps.push((at.into(), plan));
+                match look {
+                    Some(look) => look.plans.keep(body, &plan),
+                    None => maps.push((at.into(), plan)),
+                }
             }
             at = at.saturating_add(raw.bytes.len());
         }

@@ -51,7 +51,7 @@ impl<O> Coordinator<'_, O> {
         let At { offset, inside } = at.into();
         let offset = self.buffer_at.saturating_add(u64::try_from(offset).unwrap_or(0));
         Place {
-            read: Some(LogPosition::new(self.input.file_name(), offset)),
+            read: Some(LogPosition::new(self.file_name(), offset)),
             source: Some(self.event_start.map_or_else(|| self.source.clone(), |start| self.source.at(start))),
             inside,
             gtid: self.open.as_ref().and_then(|open| open.gtid.clone()),
@@ -68,10 +68,10 @@ impl<O> Coordinator<'_, O> {
     }
 
     pub(super) fn not_a_log(&self) -> Halt {
-        crate::pipeline::decode::not_a_log(&self.input.file_name()).into()
+        crate::pipeline::decode::not_a_log(&self.reading).into()
     }
 
     pub(super) fn read_error(&self, error: std::io::Error) -> Halt {
-        Halt::Error(ApplyError::Read { file: self.input.file_name().to_string(), error })
+        Halt::Error(ApplyError::Read { file: self.reading.to_string(), error })
     }
 }

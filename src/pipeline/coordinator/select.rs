@@ -35,7 +35,10 @@ impl<O> Coordinator<'_, O> {
         let Some(open) = &mut self.open else { return };
         match self.selection.transaction(self.file, &open.start, open.timestamp, open.gtid.as_ref()) {
             Verdict::Wanted => {}
-            Verdict::PassedOver => open.passed_over = true,
+            Verdict::PassedOver => {
+                open.passed_over = true;
+                self.prepared.unwanted = true;
+            }
             Verdict::Past => self.past = true,
         }
     }

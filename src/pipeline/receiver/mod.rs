@@ -39,7 +39,7 @@ pub struct Shared {
     pub source_uuid: OnceLock<Option<String>>,
     /// Where `--until-caught-up` ends: the source's end of log at the first connection.
     pub goal: OnceLock<LogPosition>,
-    /// How far the sink has it durably.
+    /// How far the sink has it durably, but for what waits for its outcome.
     pub applied: Mutex<Option<LogPosition>>,
 }
 

@@ -155,7 +155,7 @@ fn look_at(passed: &Passed<'_>, lower_case_names: bool) -> Option<Touching> {
         if !query.session.takes_effect() {
             return (Touches::Nothing, String::new());
         }
-        let context = DdlContext::of_query(query, &format.server_version, lower_case_names);
+        let context = DdlContext::of_query(query, raw.header.flags, &format.server_version, lower_case_names);
         let what = context.map_or(Touches::Anything, |context| touches(query.statement, &context));
         (what, first_words(query.statement))
     });
@@ -170,7 +170,7 @@ fn look_at(passed: &Passed<'_>, lower_case_names: bool) -> Option<Touching> {
 }
 
 /// The first two words of a statement; what follows may hold values.
-pub(super) fn first_words(statement: &[u8]) -> String {
+fn first_words(statement: &[u8]) -> String {
     let start = statement.get(..200).unwrap_or(statement);
     let text = String::from_utf8_lossy(start);
     let words: Vec<_> = text

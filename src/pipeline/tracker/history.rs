@@ -6,10 +6,12 @@
 use ahash::AHashMap;
 
 use crate::position::LogPosition;
-use crate::store::{SchemaVersion, State, Store, StoreError, Subject};
+use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
 /// Subjects in memory at most; past it those that are stored are read again when needed.
 const MAX_CACHED: usize = 4096;
+/// Names of temporary tables that one run adds at most.
+const MAX_HIDDEN: usize = 10_000;
 
 /// Versions of definitions around the place that the applier has come to.
 pub(super) struct History {
@@ -19,6 +21,8 @@ pub(super) struct History {
     versions: AHashMap<Subject, Vec<SchemaVersion>>,
     /// Not stored yet.
     pending: Vec<SchemaVersion>,
+    /// Names of temporary tables that were added.
+    hidden: usize,
 }
 
 /// Which versions count.
@@ -41,7 +45,7 @@ impl Until<'_> {
 
 impl History {
     pub(super) fn new(store: Store, channel: String, source: String) -> Self {
-        Self { store, channel, source, versions: AHashMap::new(), pending: Vec::new() }
+        Self { store, channel, source, versions: AHashMap::new(), pending: Vec::new(), hidden: 0 }
     }
 
     /// Whether the source keeps names in lower case, as it said before.
@@ -98,6 +102,27 @@ impl History {
         Ok(())
     }
 
+    /// Whether a temporary table has had this name: statements that name it may mean that one.
+    pub(super) fn is_hidden(&mut self, database: &str, table: &str, at: &LogPosition) -> Result<bool, StoreError> {
+        let until = Until::At(at);
+        let name = Subject::Temporary(database.to_owned(), table.to_owned());
+        Ok(self.newest(&name, until)?.is_some() || self.newest(&Subject::any_temporary(), until)?.is_some())
+    }
+
+    /// Remembers that a temporary table has this name; past [`MAX_HIDDEN`] any name may be that of one.
+    pub(super) fn hide(&mut self, database: &str, table: &str, at: &LogPosition) -> Result<(), StoreError> {
+        if self.is_hidden(database, table, at)? {
+            return Ok(());
+        }
+        self.hidden = self.hidden.saturating_add(1);
+        let subject = match self.hidden {
+            0..MAX_HIDDEN => Subject::Temporary(database.to_owned(), table.to_owned()),
+            _ => Subject::any_temporary(),
+        };
+        let position = at.clone();
+        self.record(SchemaVersion { subject, position, state: State::Unknown, origin: Origin::Ddl })
+    }
+
     /// Stores what was added. To be called before anything that comes behind it in the log can become a checkpoint.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         if !self.pending.is_empty() {
@@ -114,7 +139,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::store::Origin;
 
     fn open() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
@@ -185,6 +209,23 @@ mod tests {
         assert_eq!(history.in_force(&table(), Until::At(&at(30))).unwrap(), Some(is("b")));
         let other = Subject::Table("e".to_owned(), "t".to_owned());
         assert_eq!(history.in_force(&other, Until::At(&at(25))).unwrap(), None);
+    }
+
+    #[test]
+    fn a_name_that_a_temporary_table_has_had_is_remembered_whatever_else_is_forgotten() {
+        let (_dir, store) = open();
+        let mut first = history(&store);
+        first.hide("d", "t", &at(10)).unwrap();
+        first.record(version(Subject::Everything, 20, State::Unknown)).unwrap();
+        first.flush().unwrap();
+        store.forget_schema("", None).unwrap();
+        let mut again = history(&store);
+        for (table, pos, hidden) in [("t", 10, true), ("t", 30, true), ("t", 9, false), ("u", 30, false)] {
+            assert_eq!(again.is_hidden("d", table, &at(pos)).unwrap(), hidden, "{table} {pos}");
+        }
+        again.hidden = MAX_HIDDEN;
+        again.hide("d", "v", &at(40)).unwrap();
+        assert!(again.is_hidden("d", "u", &at(40)).unwrap() && !again.is_hidden("d", "u", &at(39)).unwrap());
     }
 
     #[test]

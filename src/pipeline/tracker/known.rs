@@ -30,6 +30,10 @@ impl<'a> KnownAt<'a> {
     }
 
     fn look_up_table(&mut self, database: &str, table: &str) -> Result<TableState, ResolveError> {
+        // It may be about the temporary table of that name.
+        if self.tracker.history.is_hidden(database, table, self.at.position).map_err(not_stored)? {
+            return Ok(TableState::Unknown);
+        }
         let subject = Subject::Table(database.to_owned(), table.to_owned());
         match self.stated(&subject)? {
             Some(State::Table(def)) => return Ok(TableState::Is(def)),

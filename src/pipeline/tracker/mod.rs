@@ -3,7 +3,8 @@
 //! What is known of a table comes from the store, is moved by the statements in the log, and is held against every
 //! table map. Where nothing is known the source's catalog is asked. Its answer is about the end of the log, so it is
 //! taken only if no statement between the table map and that end touches the table ([`ahead`]). Where one does, the
-//! channel stops: a name is right or it is not given. Table maps with full metadata need none of this.
+//! channel stops: a name is right or it is not given. Table maps with full metadata need none of this, but for the types
+//! of MariaDB that travel as BINARY ([`veiled`]).
 //!
 //! What it does not do: understand statements (`crate::schema::ddl`), or follow what a target's catalog says.
 
@@ -11,10 +12,11 @@ mod ahead;
 mod history;
 mod known;
 mod source;
+mod veiled;
 
 use std::sync::Arc;
 
-use ahead::{AheadError, Sought, first_words};
+use ahead::{AheadError, Sought};
 use history::{History, Until};
 use known::KnownAt;
 
@@ -22,11 +24,14 @@ pub(super) use ahead::Ahead;
 pub(super) use source::{AskSource, Settings, SourceNames};
 
 use super::plans::ResolveError;
+use crate::binlog::EventFlags;
 use crate::binlog::event::{QueryEvent, TableMapEvent};
 use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
-use crate::schema::ddl::{Change, DdlContext, TableState, Touches, changes, touches};
+use crate::schema::ddl::{
+    Change, DdlContext, TableState, Touches, changes, is_about_views, lower_case, makes_temporary, touches,
+};
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
 
@@ -48,6 +53,7 @@ pub struct SchemaTracker {
     settings: Option<Settings>,
     /// Some table map did not name its columns.
     needed: bool,
+    veiled: veiled::Told,
 }
 
 impl SchemaTracker {
@@ -59,7 +65,15 @@ impl SchemaTracker {
         source: Box<dyn AskSource>,
     ) -> Self {
         let history = History::new(store, channel, source_identity.unwrap_or_default());
-        Self { history, ahead, source, lower_case_names: None, settings: None, needed: false }
+        Self {
+            history,
+            ahead,
+            source,
+            lower_case_names: None,
+            settings: None,
+            needed: false,
+            veiled: veiled::Told::default(),
+        }
     }
 
     /// Stores what was learned. To be called before anything behind it in the log is handed on.
@@ -104,20 +118,29 @@ impl SchemaTracker {
 
     /// What the source's catalog says, if it holds at a position.
     fn ask(&mut self, database: &str, table: &str, at: Spot<'_>) -> Result<Arc<TableDef>, ResolveError> {
+        self.look_up(database, table, at)?.map_err(|why| ResolveError::Names {
+            what: format!("the log does not name the table's columns, and they cannot be known: {why}"),
+            hint: hint(),
+        })
+    }
+
+    /// What the source's catalog says, or why it does not hold at a position.
+    fn look_up(
+        &mut self,
+        database: &str,
+        table: &str,
+        at: Spot<'_>,
+    ) -> Result<Result<Arc<TableDef>, String>, ResolveError> {
         let lower = self.lower_case_names()?;
         let (def, end) = self.source.table(database, table)?;
         let touched = self.ahead.touched(Sought::Table(database, table), at.boundary, at.position, &end, lower);
         let since = touched
             .map_err(not_looked)?
             .map(|touching| format!("{} at {} has changed the table since", touching.words, touching.position));
-        let what = match (def, since) {
-            (Some(def), None) => return Ok(Arc::new(def)),
-            (_, Some(since)) => since,
-            (None, None) => "the source has no such table, or the account no SELECT on it".to_owned(),
-        };
-        Err(ResolveError::Names {
-            what: format!("the log does not name the table's columns, and they cannot be known: {what}"),
-            hint: hint(),
+        Ok(match (def, since) {
+            (Some(def), None) => Ok(Arc::new(def)),
+            (_, Some(since)) => Err(since),
+            (None, None) => Err("the source has no such table, or the account no SELECT on it".to_owned()),
         })
     }
 
@@ -128,6 +151,7 @@ impl SchemaTracker {
     pub(super) fn statement(
         &mut self,
         query: &QueryEvent<'_>,
+        flags: EventFlags,
         server_version: &str,
         at: Spot<'_>,
     ) -> Result<bool, ResolveError> {
@@ -136,23 +160,25 @@ impl SchemaTracker {
         }
         // Nearly all statements are not even looked at with the source's settings.
         let harmless = |lower| {
-            DdlContext::of_query(query, server_version, lower)
+            DdlContext::of_query(query, flags, server_version, lower)
                 .is_some_and(|context| touches(query.statement, &context) == Touches::Nothing)
         };
         if harmless(false) {
             return Ok(false);
         }
         let lower = self.lower_case_names()?;
-        let changes = match DdlContext::of_query(query, server_version, lower) {
+        let mut of_views = false;
+        let changes = match DdlContext::of_query(query, flags, server_version, lower) {
             None => vec![Change::Unclear(None)],
-            Some(context) => self.changes(query, &context, at)?,
+            Some(context) => {
+                of_views = is_about_views(query.statement, &context);
+                self.changes(query, &context, at)?
+            }
         };
         for change in changes {
             match change {
-                // A temporary table is in no catalog: the table that it hides is.
-                Change::Table { database, table, state: TableState::Unknown }
-                    if first_words(query.statement) != "CREATE TEMPORARY" =>
-                {
+                // What the catalog says of a view is not what a table of its name will be.
+                Change::Table { database, table, state: TableState::Unknown } if !of_views => {
                     self.unclear(database, table, at)?;
                 }
                 change => self.change(change, at.position).map_err(not_stored)?,
@@ -168,12 +194,28 @@ impl SchemaTracker {
         at: Spot<'_>,
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
+        if let Touches::Tables(names) = &touches {
+            self.hide(names, context.uses_temporary || makes_temporary(query.statement, context), at)?;
+        }
         let mut known = KnownAt::new(self, at, touches);
         let changes = changes(query.statement, context, &mut known);
         match known.error {
             Some(error) => Err(error),
             None => Ok(changes),
         }
+    }
+
+    /// Remembers names that temporary tables have; where one is among them, all of a statement may be. It is remembered
+    /// for good: which session a name belongs to, and until when, is not followed.
+    fn hide(&mut self, names: &[(String, String)], temporary: bool, at: Spot<'_>) -> Result<(), ResolveError> {
+        let mut hidden = temporary;
+        for (database, table) in names {
+            hidden = hidden || self.history.is_hidden(database, table, at.position).map_err(not_stored)?;
+        }
+        for (database, table) in names.iter().filter(|_| hidden) {
+            self.history.hide(database, table, at.position).map_err(not_stored)?;
+        }
+        Ok(())
     }
 
     /// A statement has done something to a table that was not known, or that is not understood.
@@ -281,7 +323,7 @@ impl SchemaTracker {
 fn name(bytes: &[u8], lower: bool) -> Result<String, ResolveError> {
     let name = std::str::from_utf8(bytes)
         .map_err(|_| ResolveError::Unfit { what: "the table's name is not UTF-8".to_owned(), hint: None })?;
-    Ok(if lower { name.to_lowercase() } else { name.to_owned() })
+    Ok(if lower { lower_case(name) } else { name.to_owned() })
 }
 
 /// Whether a definition is of another table than the one that was logged.

@@ -18,9 +18,9 @@ use crate::schema::{ColumnDef, TableDef, TextDefault};
 /// What an ALTER TABLE says.
 #[derive(Debug, Default)]
 pub(super) struct Alter {
-    drops: Vec<String>,
+    drops: Vec<Drop>,
     specs: Vec<Spec>,
-    renames: Vec<(String, String)>,
+    renames: Vec<Rename>,
     drop_keys: Vec<String>,
     /// Dropped constraints, which may be keys.
     drop_constraints: Vec<String>,
@@ -35,6 +35,21 @@ pub(super) struct Alter {
     pub split_off: Option<TableName>,
     /// MariaDB: this table becomes a partition.
     pub taken_in: Option<TableName>,
+}
+
+#[derive(Debug)]
+struct Drop {
+    name: String,
+    /// `IF EXISTS`.
+    conditional: bool,
+}
+
+#[derive(Debug)]
+struct Rename {
+    old: String,
+    new: String,
+    /// `IF EXISTS`.
+    conditional: bool,
 }
 
 /// A new or changed column.
@@ -55,7 +70,17 @@ enum Place {
     After(String),
 }
 
-/// Words after which the rest of the statement is about partitions.
+/// What may stand behind a clause and its comma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Clause,
+    /// A name that belongs to it, or another clause.
+    Name,
+    /// The rest of the statement is about partitions.
+    Partitions,
+}
+
+/// Words before PARTITION after which the rest of the statement is about partitions.
 const PARTITION_WORK: &[&str] =
     &["COALESCE", "REORGANIZE", "EXCHANGE", "ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REPAIR", "TRUNCATE", "UPGRADE"];
 
@@ -83,31 +108,37 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Opt
         cursor.next()?;
     }
     cursor.word("NOWAIT");
-    // Lists of partitions and ORDER BY have commas of their own.
-    let mut in_list = false;
+    // ORDER BY has commas of its own.
+    let mut next = Next::Clause;
     for item in cursor.items()? {
         // Partitioning may follow the last clause without a comma.
         let mut item = item.before(&["PARTITION", "BY"]).before(&["REMOVE", "PARTITIONING"]);
         let is_name = item.peek_at(1).is_none() || item.sees_at(1, "ASC") || item.sees_at(1, "DESC");
-        if in_list && is_name && item.name().is_some() {
+        if next == Next::Name && is_name && item.name().is_some() {
             continue;
         }
-        in_list = alter.clause(&mut item, context)?;
+        next = alter.clause(&mut item, context)?;
+        if next == Next::Partitions {
+            break;
+        }
     }
     Some(alter)
 }
 
 impl Alter {
-    /// Takes one clause. True if names may follow behind its comma that belong to it.
-    fn clause(&mut self, cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<bool> {
-        if cursor.at_end() {
-            return Some(false);
+    /// Takes one clause.
+    fn clause(&mut self, cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Next> {
+        if cursor.at_end() || cursor.words(&["PARTITION", "BY"]) {
+            return Some(Next::Clause);
         }
-        if cursor.words(&["ORDER", "BY"]) || cursor.words(&["DROP", "PARTITION"]) || cursor.any(PARTITION_WORK) {
-            return Some(true);
+        if cursor.words(&["ORDER", "BY"]) {
+            return Some(Next::Name);
         }
-        if cursor.words(&["ADD", "PARTITION"]) || cursor.words(&["PARTITION", "BY"]) {
-            return Some(false);
+        if cursor.words(&["DROP", "PARTITION"]) || cursor.words(&["ADD", "PARTITION"]) {
+            return Some(Next::Partitions);
+        }
+        if cursor.any(PARTITION_WORK) {
+            return cursor.any(&["PARTITION", "PARTITIONING"]).then_some(Next::Partitions);
         }
         if cursor.word("ADD") {
             self.add(cursor, context)?;
@@ -125,17 +156,17 @@ impl Alter {
             self.spec(cursor, Some(old), conditional, context)?;
         } else if cursor.word("ALTER") {
             // Defaults, visibility, enforcement: none of them is in a definition here.
-            return Some(false);
+            return Some(Next::Clause);
         } else if cursor.word("RENAME") {
             self.rename(cursor)?;
         } else if cursor.word("CONVERT") {
             self.convert(cursor)?;
         } else if cursor.any(HARMLESS) {
-            return Some(false);
+            return Some(Next::Clause);
         } else {
             self.options(cursor)?;
         }
-        Some(false)
+        Some(Next::Clause)
     }
 
     /// Options stand with or without commas between them.
@@ -227,30 +258,32 @@ impl Alter {
             self.drop_versioning = true;
         } else {
             cursor.word("COLUMN");
-            cursor.if_exists();
-            self.drops.push(cursor.name()?);
+            let conditional = cursor.if_exists();
+            self.drops.push(Drop { name: cursor.name()?, conditional });
             cursor.any(&["RESTRICT", "CASCADE"]);
         }
         cursor.at_end().then_some(())
     }
 
     fn rename(&mut self, cursor: &mut Cursor<'_, '_>) -> Option<()> {
-        let pairs = if cursor.word("COLUMN") {
-            &mut self.renames
-        } else if cursor.any(&["INDEX", "KEY"]) {
-            &mut self.rename_keys
-        } else {
+        let is_column = cursor.word("COLUMN");
+        if !is_column && !cursor.any(&["INDEX", "KEY"]) {
             cursor.any(&["TO", "AS"]);
             cursor.sign('=');
             self.rename = Some(cursor.table_name()?);
             return cursor.at_end().then_some(());
-        };
-        cursor.if_exists();
+        }
+        let conditional = cursor.if_exists();
         let old = cursor.name()?;
         if !cursor.word("TO") {
             return None;
         }
-        pairs.push((old, cursor.name()?));
+        let new = cursor.name()?;
+        if is_column {
+            self.renames.push(Rename { old, new, conditional });
+        } else {
+            self.rename_keys.push((old, new));
+        }
         cursor.at_end().then_some(())
     }
 
@@ -285,6 +318,8 @@ impl Alter {
         }
         let default = known.database(&def.database).text();
         let convert = match &self.convert {
+            // What becomes of a column that is converted and changed is not the same for all types.
+            Some(_) if !self.specs.is_empty() => return None,
             Some(clause) => Some(self.convert_to(clause, default.as_ref(), context)?),
             None => None,
         };
@@ -356,9 +391,30 @@ impl Alter {
         });
     }
 
+    /// Whether each name that the statement says is there is that of one column, and of which is not in doubt. Servers
+    /// compare names in ways of their own, so what is not ASCII may be there under another spelling.
+    fn finds_columns(&self, columns: &[Slot]) -> bool {
+        let found = |name: &str, conditional: bool| {
+            let count = columns.iter().filter(|slot| same(&slot.def.name, name)).count();
+            let plain = || name.is_ascii() && columns.iter().all(|slot| slot.def.name.is_ascii());
+            count == 1 || (count == 0 && conditional && plain())
+        };
+        self.drops.iter().all(|drop| found(&drop.name, drop.conditional))
+            && self.renames.iter().all(|rename| found(&rename.old, rename.conditional))
+            && self.specs.iter().all(|spec| match &spec.old {
+                Some(old) => found(old, spec.conditional),
+                None => !spec.conditional || found(&spec.column.name, true),
+            })
+    }
+
     /// Drops, changes, moves and adds columns.
     fn columns(&self, draft: &mut Draft, context: &DdlContext<'_>) -> Option<()> {
         let before = std::mem::take(&mut draft.columns);
+        // A key goes with its column, also where another of that name is added.
+        let again = |drop: &Drop| self.specs.iter().any(|spec| same(&spec.column.name, &drop.name));
+        if !self.finds_columns(&before) || self.drops.iter().any(again) {
+            return None;
+        }
         let there = |name: &str| before.iter().any(|slot| same(&slot.def.name, name));
         let mut later: Vec<(Slot, &Place)> = Vec::new();
         let mut changed: Vec<(&str, Option<Slot>)> = Vec::new();
@@ -392,16 +448,16 @@ impl Alter {
         }
         for mut slot in before {
             let name = slot.def.name.clone();
-            if self.drops.iter().any(|drop| same(drop, &name)) {
+            if self.drops.iter().any(|drop| same(&drop.name, &name)) {
                 continue;
             }
             if let Some(at) = changed.iter().position(|(old, _)| same(old, &name)) {
                 draft.columns.extend(changed.swap_remove(at).1);
                 continue;
             }
-            if let Some((_, new)) = self.renames.iter().find(|(old, _)| same(old, &name)) {
+            if let Some(rename) = self.renames.iter().find(|rename| same(&rename.old, &name)) {
                 slot.was = Some(name);
-                slot.def.name.clone_from(new);
+                slot.def.name.clone_from(&rename.new);
             }
             draft.columns.push(slot);
         }

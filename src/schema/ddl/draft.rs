@@ -1,9 +1,9 @@
 //! A table under construction: columns and keys by name, until a [`TableDef`] is made of them.
 
-use super::DdlContext;
 use super::charset::max_bytes;
 use super::column::ColumnSpec;
 use super::key::{Constraint, KeyKind, KeySpec, PartSpec};
+use super::{DdlContext, lower_case};
 use crate::schema::{ColumnDef, KeyDef, KeyPart, TableDef, TextDefault};
 
 /// A column, and what it was called before the statement.
@@ -46,7 +46,7 @@ pub(super) struct Draft {
 }
 
 pub(super) fn same(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
+    a == b || lower_case(a) == lower_case(b)
 }
 
 impl Draft {
@@ -243,7 +243,7 @@ impl Draft {
 }
 
 fn has_duplicates(columns: &[ColumnDef]) -> bool {
-    let mut names: Vec<String> = columns.iter().map(|column| column.name.to_lowercase()).collect();
+    let mut names: Vec<String> = columns.iter().map(|column| lower_case(&column.name)).collect();
     names.sort_unstable();
     names.windows(2).any(|pair| pair.first() == pair.last())
 }

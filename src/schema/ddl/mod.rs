@@ -23,10 +23,11 @@ use std::sync::Arc;
 pub use dump::{DumpError, read_dump};
 pub use mentions::{Mention, mentions};
 pub use statement::changes;
-pub use touches::{Touches, touches};
+pub use touches::{Touches, is_about_views, makes_temporary, touches};
 
 use self::token::Dialect;
 use super::{TableDef, TextDefault};
+use crate::binlog::EventFlags;
 use crate::binlog::event::QueryEvent;
 use crate::row::charset::Charset;
 
@@ -58,6 +59,8 @@ pub struct DdlContext<'a> {
     pub collations_changed: bool,
     /// The statement failed, and was logged for what it had done until then.
     pub failed: bool,
+    /// The statement used a temporary table of its session: a name in it may be that of one.
+    pub uses_temporary: bool,
     /// `explicit_defaults_for_timestamp`, where the log says it.
     pub explicit_defaults_for_timestamp: Option<bool>,
     /// The server's version as it says it: `9.7.4`, `10.11.8-MariaDB-log`.
@@ -69,7 +72,12 @@ pub struct DdlContext<'a> {
 impl<'a> DdlContext<'a> {
     /// The context of a logged statement; `None` where the default database's name is not UTF-8.
     #[must_use]
-    pub fn of_query(query: &QueryEvent<'a>, server_version: &'a str, lower_case_names: bool) -> Option<Self> {
+    pub fn of_query(
+        query: &QueryEvent<'a>,
+        flags: EventFlags,
+        server_version: &'a str,
+        lower_case_names: bool,
+    ) -> Option<Self> {
         let session = &query.session;
         Some(Self {
             database: std::str::from_utf8(query.database).ok()?,
@@ -79,6 +87,7 @@ impl<'a> DdlContext<'a> {
             default_collation_for_utf8mb4: session.default_collation_for_utf8mb4,
             collations_changed: session.character_set_collations.is_some_and(|pairs| !pairs.is_empty()),
             failed: query.error_code != 0,
+            uses_temporary: flags.has(EventFlags::THREAD_SPECIFIC),
             explicit_defaults_for_timestamp: explicit_defaults(query, server_version),
             server_version,
             lower_case_names,
@@ -129,8 +138,14 @@ impl<'a> DdlContext<'a> {
     }
 
     fn fold(&self, name: String) -> String {
-        if self.lower_case_names { name.to_lowercase() } else { name }
+        if self.lower_case_names { lower_case(&name) } else { name }
     }
+}
+
+/// A name in lower case as servers make it: each character by itself, and none becomes two.
+#[must_use]
+pub fn lower_case(name: &str) -> String {
+    name.chars().flat_map(|c| if c == 'İ' { 'i'.to_lowercase() } else { c.to_lowercase() }).collect()
 }
 
 /// MySQL says it in a status variable, MariaDB as a bit of the flags.

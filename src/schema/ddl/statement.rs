@@ -7,8 +7,8 @@ use super::charset::{TextClause, of_id};
 use super::create::{create_table, sequence};
 use super::cursor::{Cursor, TableName, tokens};
 use super::key::{Constraint, KeyKind, KeySpec, finish_key, using};
-use super::touches::{Touches, set_statement, touches};
-use super::{Change, DatabaseState, DdlContext, Known, TableState};
+use super::touches::{Touches, makes_temporary, set_statement, touches};
+use super::{Change, DatabaseState, DdlContext, Known, TableState, lower_case};
 
 /// What a statement changes, in order; empty where it leaves all tables alone.
 #[must_use]
@@ -21,7 +21,8 @@ pub fn changes(statement: &[u8], context: &DdlContext<'_>, known: &mut dyn Known
     let tokens = tokens(&text, context.dialect());
     let mut cursor = Cursor::new(&tokens);
     set_statement(&mut cursor);
-    let understood = if cursor.is_broken() || context.has_mode(super::mode::ORACLE) {
+    let hidden = context.uses_temporary && !makes_temporary(statement, context);
+    let understood = if cursor.is_broken() || hidden || context.has_mode(super::mode::ORACLE) {
         None
     } else {
         let mut session = Session { context, known, changes: Vec::new() };
@@ -52,10 +53,14 @@ struct Session<'a, 'k> {
 type Name = (String, String);
 
 impl Session<'_, '_> {
-    /// What is known of a table after the changes so far.
+    /// What is known of a table after the changes so far. One in other case may have been the same.
     fn look_up(&mut self, (database, table): &Name) -> TableState {
+        let same = |a: &str, b: &str| a == b || lower_case(a) == lower_case(b);
         let changed = self.changes.iter().rev().find_map(|change| match change {
             Change::Table { database: d, table: t, state } if d == database && t == table => Some(state.clone()),
+            Change::Table { database: d, table: t, .. } if same(d, database) && same(t, table) => {
+                Some(TableState::Unknown)
+            }
             _ => None,
         });
         changed.unwrap_or_else(|| self.known.table(database, table))
@@ -228,6 +233,10 @@ impl Session<'_, '_> {
             cursor.word("TO").then_some(())?;
             let new = cursor.table_name()?;
             let (old, new) = (self.resolve(old)?, self.resolve(new)?);
+            // No table is renamed to one that is there: what is known is not all.
+            if old != new && matches!(self.look_up(&new), TableState::Is(_)) {
+                return None;
+            }
             match self.look_up(&old) {
                 TableState::Is(def) => {
                     self.set(old, TableState::Gone);

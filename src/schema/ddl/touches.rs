@@ -31,6 +31,30 @@ pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
     }
 }
 
+/// Whether a statement makes a temporary table: from then on, the tables it names may be hidden from others.
+#[must_use]
+pub fn makes_temporary(statement: &[u8], context: &DdlContext<'_>) -> bool {
+    let text = context.text(statement);
+    let tokens = tokens(&text, context.dialect());
+    let mut cursor = Cursor::new(&tokens);
+    set_statement(&mut cursor);
+    cursor.word("CREATE") && {
+        cursor.words(&["OR", "REPLACE"]);
+        cursor.word("TEMPORARY")
+    }
+}
+
+/// Whether a statement defines or drops views.
+#[must_use]
+pub fn is_about_views(statement: &[u8], context: &DdlContext<'_>) -> bool {
+    let text = context.text(statement);
+    let tokens = tokens(&text, context.dialect());
+    let mut cursor = Cursor::new(&tokens);
+    set_statement(&mut cursor);
+    let is_table = ["TABLE", "TABLES", "SEQUENCE", "INDEX"].iter().any(|word| cursor.sees_at(1, word));
+    !is_table && view(&cursor, context).is_some()
+}
+
 /// Steps over MariaDB's `SET STATEMENT name = value, ... FOR`.
 pub(super) fn set_statement(cursor: &mut Cursor<'_, '_>) {
     let mut ahead = cursor.clone();
@@ -159,8 +183,25 @@ fn statement_touches(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> O
     if cursor.any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "INDEX"]) {
         return index(cursor, context);
     }
+    if let Some(view) = view(cursor, context) {
+        return view;
+    }
     // `CREATE SPATIAL REFERENCE SYSTEM` is caught above by its second word.
     cursor.sees_any(OTHER_OBJECTS).then_some(Touches::Nothing)
+}
+
+/// `CREATE` and `DROP VIEW`: a view has a name that a table could have, and `CREATE TABLE IF NOT EXISTS` may find it.
+fn view(cursor: &Cursor<'_, '_>, context: &DdlContext<'_>) -> Option<Option<Touches>> {
+    let mut ahead = cursor.clone();
+    while !ahead.at_end() && !ahead.sees_any(&["AS", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"]) {
+        if ahead.word("VIEW") {
+            ahead.if_exists();
+            ahead.if_not_exists();
+            return Some(ahead.table_names().and_then(|names| of_names(names, context)));
+        }
+        ahead.next();
+    }
+    None
 }
 
 fn of_names(names: Vec<TableName>, context: &DdlContext<'_>) -> Option<Touches> {
@@ -258,6 +299,9 @@ mod tests {
             ("SET STATEMENT max_statement_time=1 FOR ALTER TABLE t FORCE", "d.t"),
             ("/*!40000 ALTER TABLE t DISABLE KEYS */", "d.t"),
             ("CREATE SEQUENCE s", "d.s"),
+            ("CREATE VIEW v AS SELECT 1", "d.v"),
+            ("CREATE OR REPLACE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW IF NOT EXISTS x.v AS SELECT 1", "x.v"),
+            ("DROP VIEW IF EXISTS v, x.w", "d.v x.w"),
         ] {
             let expected = expected.split(' ').collect::<Vec<_>>().join(" ").replace("x y", "x\u{a0}y");
             let Touches::Tables(tables) = touched(&statement.replace("x y", "x\u{a0}y")) else {
@@ -275,7 +319,6 @@ mod tests {
             "BEGIN",
             "INSERT INTO t VALUES (1)",
             "SET @a = 'ALTER TABLE t'",
-            "CREATE VIEW v AS SELECT 1",
             "CREATE DEFINER=`a`@`b` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
             "TRUNCATE t",
             "GRANT ALL ON *.* TO x",
@@ -283,7 +326,7 @@ mod tests {
             "DROP USER x",
             "ANALYZE TABLE t",
             "CREATE SPATIAL REFERENCE SYSTEM 1 NAME 'x'",
-            "CREATE OR REPLACE ALGORITHM=MERGE VIEW v AS SELECT 1",
+            "CREATE DEFINER=`view`@`%` PROCEDURE p() SELECT 1",
             "CREATE PROCEDURE p() BEGIN CREATE TABLE t (a INT); END",
             "/* CREATE TABLE t */",
             "RENAME USER a TO b",

@@ -4,13 +4,13 @@
 //! when it begins, and what is the same for an event once an event; a row copies these and writes its values.
 
 use super::value;
-use crate::binlog::event::{QueryEvent, RowsKind};
+use crate::binlog::event::{Event, QueryEvent, RowsKind};
 use crate::change::{GroupEnd, TransactionMeta};
 use crate::gtid::Gtid;
 use crate::row::charset::Charset;
 use crate::row::text::{base64, json_escaped, json_string};
 use crate::row::{self, Cell, ColumnPlan, GeometryForm, RowError, TablePlan, json_diff};
-use crate::sink::{RenderError, Renderer, RowsContext, StatementContext};
+use crate::sink::{EventContext, RenderError, Renderer, RowsContext, StatementContext};
 use crate::statement::{StatementKind, classify};
 
 /// Writes JSON lines.
@@ -78,10 +78,7 @@ impl Renderer for JsonRenderer {
             | StatementKind::Rollback
             | StatementKind::Savepoint
             | StatementKind::ReleaseSavepoint => Ok(()),
-            StatementKind::Dml => Err(RenderError {
-                what: "a row change in statement format cannot be shown as rows".to_owned(),
-                hint: Some("set binlog_format=ROW at the source, for its sessions as well".to_owned()),
-            }),
+            StatementKind::Dml => Err(not_as_rows("a row change in statement format")),
             StatementKind::RollbackTo => Err(RenderError {
                 what: "ROLLBACK TO SAVEPOINT in the log: rows before it may have been undone".to_owned(),
                 hint: Some("do not mix transactional and other tables between savepoints".to_owned()),
@@ -97,6 +94,18 @@ impl Renderer for JsonRenderer {
         }
     }
 
+    fn event(&mut self, context: &EventContext<'_>, _out: &mut Vec<u8>) -> Result<bool, RenderError> {
+        match context.event {
+            Event::BeginLoadQuery(_)
+            | Event::AppendBlock(_)
+            | Event::ExecuteLoadQuery(_)
+            | Event::DeleteFile(_)
+            | Event::ExecLoad(_)
+            | Event::Load(_) => Err(not_as_rows("LOAD DATA in statement format")),
+            _ => Ok(false),
+        }
+    }
+
     fn end(&mut self, _transaction: &TransactionMeta, _out: &mut Vec<u8>) -> Result<(), RenderError> {
         Ok(())
     }
@@ -107,6 +116,13 @@ impl Renderer for JsonRenderer {
 
     fn clear(out: &mut Vec<u8>) {
         out.clear();
+    }
+}
+
+fn not_as_rows(what: &str) -> RenderError {
+    RenderError {
+        what: format!("{what} cannot be shown as rows"),
+        hint: Some("set binlog_format=ROW at the source, for its sessions as well".to_owned()),
     }
 }
 

@@ -9,7 +9,8 @@ pub use report::{EventCount, Payloads, Report, Second, TableRows, TransactionSiz
 
 use report::Sum;
 
-use super::{Ack, Progress, RenderError, Renderer, RowsContext, Sink, SinkError, StatementContext};
+use super::{Ack, EventContext, Progress, RenderError, Renderer, RowsContext, Sink, SinkError, StatementContext};
+use crate::binlog::event::Event;
 use crate::binlog::{EventHeader, EventType};
 use crate::change::TransactionMeta;
 use crate::filter::Kind;
@@ -103,6 +104,16 @@ impl Renderer for StatsRenderer {
     fn statement(&mut self, _context: &StatementContext<'_>, out: &mut Piece) -> Result<(), RenderError> {
         out.records.push(Record::Statement);
         Ok(())
+    }
+
+    fn event(&mut self, context: &EventContext<'_>, out: &mut Piece) -> Result<bool, RenderError> {
+        match context.event {
+            Event::ExecuteLoadQuery(_) | Event::ExecLoad(_) => out.records.push(Record::Statement),
+            // The file of such a statement.
+            Event::BeginLoadQuery(_) | Event::AppendBlock(_) | Event::DeleteFile(_) | Event::Load(_) => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn end(&mut self, _transaction: &TransactionMeta, out: &mut Piece) -> Result<(), RenderError> {

@@ -62,7 +62,7 @@ impl Follower {
             } else if header.event_type == EventType::QUERY {
                 let format = self.format.as_ref().unwrap();
                 let Ok(Event::Query(query)) = event::parse(&raw, format) else { panic!("no query event") };
-                let context = DdlContext::of_query(&query, &format.server_version, false).unwrap();
+                let context = DdlContext::of_query(&query, header.flags, &format.server_version, false).unwrap();
                 match touches(query.statement, &context) {
                     Touches::Tables(tables) => touched.extend(tables),
                     Touches::Nothing | Touches::Database(_) => {}

@@ -49,32 +49,6 @@ on_each_flavor! {
         let bad = ["SET SESSION binlog_format = STATEMENT", "INSERT INTO d.t VALUES (2, 'b', NULL)"];
         the_feed_stops(flavor, &[], &bad, &["statement", "hint:", "binlog_format=ROW"]);
     }
-
-    fn a_transaction_in_two_phases_stops_the_feed(flavor) {
-        let bad = ["XA START 'x'", "INSERT INTO d.t VALUES (2, 'b', NULL)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'"];
-        the_feed_stops(flavor, &[], &bad, &["XA"]);
-    }
-
-    fn compressed_events_stop_the_feed(flavor) {
-        match flavor {
-            Flavor::MySql => the_feed_stops(
-                flavor,
-                &[],
-                &["SET SESSION binlog_transaction_compression = ON", "INSERT INTO d.t VALUES (2, REPEAT('b', 400), NULL)"],
-                &["Transaction_payload", "binlog_transaction_compression=OFF"],
-            ),
-            Flavor::MariaDb => the_feed_stops(
-                flavor,
-                &[],
-                &[
-                    "SET GLOBAL log_bin_compress = ON",
-                    "INSERT INTO d.t VALUES (2, REPEAT('b', 400), NULL)",
-                    "SET GLOBAL log_bin_compress = OFF",
-                ],
-                &["compressed", "log_bin_compress=OFF"],
-            ),
-        }
-    }
 }
 
 // --- a target that is not what the source was -----------------------------------------------------------------
