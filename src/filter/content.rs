@@ -109,8 +109,10 @@ impl Content {
 
     /// Whether a statement's text names what is wanted.
     fn named(&self, query: &QueryEvent<'_>) -> Concern {
-        // The version matters for comments alone, of which all are read.
-        let Some(context) = DdlContext::of_query(query, EventFlags(0), "", false) else { return Concern::Unsure };
+        // The version matters for comments alone, of which all are read; flags do not for names.
+        let Some(context) = DdlContext::of_query(query, EventFlags(0), "", false) else {
+            return Concern::Unsure;
+        };
         let Some(names) = mentions(query.statement, &context) else { return Concern::Unsure };
         let words = leading_words(query.statement, 2);
         if words.first().is_some_and(|word| word == "IMPORT") {

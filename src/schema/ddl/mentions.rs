@@ -79,7 +79,7 @@ mod tests {
             ("DROP TABLE /*!50000 a,*/ b COMMENT 'x `y` \\' z'", "DROP TABLE a b COMMENT DROP TABLE a b COMMENT"),
             ("DROP TABLE a /*M!100000 , b */", "DROP TABLE a DROP TABLE a b"),
             ("DROP TABLE a.b.c, .d", "DROP TABLE a.b c d"),
-            ("a .. b . 1 c.'x'", "a b c"),
+            ("a .. b . 1 c.'x'", "a b.1 c"),
         ] {
             assert_eq!(named(statement.as_bytes(), &context).as_deref(), Some(expected), "{statement}");
         }
