@@ -323,7 +323,7 @@ impl Applier {
             .map_err(|error| ApplyError::Read { file: first.to_string(), error })?;
         let names = match sink.catalog() {
             Some(catalog) => Names::Target(catalog),
-            None => Names::Source(Box::new(self.tracker(runtime))),
+            None => Names::Source(Box::new(self.tracker(runtime)?)),
         };
         let options = ApplierOptions {
             workers: applier::default_workers(),
@@ -345,12 +345,15 @@ impl Applier {
     }
 
     /// For a sink without a catalog of its own: what the source's tables were at each position.
-    fn tracker(&self, runtime: &Handle) -> SchemaTracker {
+    fn tracker(&self, runtime: &Handle) -> Result<SchemaTracker, ChannelError> {
         let stop = Arc::clone(&self.signals.stop);
         let ahead = Ahead::new(Arc::clone(&self.log), stop, Arc::clone(&self.signals.drained));
         let source = SourceNames::new(self.source.clone(), runtime.clone());
         let identity = self.shared.source_uuid.get().cloned().flatten();
-        SchemaTracker::new(self.store.clone(), self.name.clone(), identity, ahead, Box::new(source))
+        if let Some(identity) = &identity {
+            self.store.adopt_schema(&self.name, identity)?;
+        }
+        Ok(SchemaTracker::new(self.store.clone(), self.name.clone(), identity, ahead, Box::new(source)))
     }
 
     /// What counts as done: the sink's own word, else the store's.

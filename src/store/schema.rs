@@ -206,6 +206,21 @@ impl Store {
         Ok(count)
     }
 
+    /// The source is known now: what was imported before it was is about it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn adopt_schema(&self, name: &str, source: &str) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute(
+            "UPDATE OR REPLACE schema_version SET source = ?2 WHERE channel = ?1 AND source = '' AND origin = 'import'",
+            [name, source],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// Remembers whether the source keeps names of tables in lower case.
     ///
     /// # Errors
@@ -453,6 +468,16 @@ mod tests {
         let imported = SchemaVersion { origin: Origin::Import, ..table("t", "b.1", 20, "new") };
         store.import_schema("", SOURCE, std::slice::from_ref(&imported)).unwrap();
         assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), [versions[0].clone(), imported]);
+    }
+
+    #[test]
+    fn what_was_imported_before_the_source_was_known_is_about_it() {
+        let (_dir, store) = open();
+        let imported = SchemaVersion { origin: Origin::Import, ..table("t", "b.1", 20, "new") };
+        store.import_schema("", "", std::slice::from_ref(&imported)).unwrap();
+        store.adopt_schema("", SOURCE).unwrap();
+        assert_eq!(store.all_schema_versions("", SOURCE).unwrap(), [imported]);
+        assert!(store.all_schema_versions("", "").unwrap().is_empty());
     }
 
     #[test]
