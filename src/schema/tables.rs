@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet};
 
 use super::ddl::{
-    Change, DatabaseState, DdlContext, Known, TableState, Temporary, Touches, changes, lower_case, temporary, touches,
+    Change, DatabaseState, DdlContext, Known, TableState, Touches, changes, lower_case, temporary, touches,
 };
 use super::{TableDef, TextDefault};
 
@@ -137,7 +137,7 @@ impl Tables {
     pub fn apply(&mut self, statement: &[u8], context: &DdlContext<'_>) {
         if let Touches::Tables(names) = touches(statement, context) {
             // A temporary table may get another name: RENAME TABLE is logged like that of any table.
-            let temporary = temporary(statement, context) != Temporary::No
+            let temporary = temporary(statement, context).hides()
                 || names.iter().any(|(database, table)| self.hidden.has(database, table));
             for (database, table) in names.iter().filter(|_| temporary) {
                 self.hidden.add(database, table);

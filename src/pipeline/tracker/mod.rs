@@ -28,7 +28,7 @@ use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
 use crate::schema::ddl::{
-    Change, DdlContext, TableState, Temporary, Touches, changes, is_about_views, lower_case, temporary, touches,
+    Change, DdlContext, TableState, Touches, changes, is_about_views, lower_case, temporary, touches,
 };
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
@@ -177,7 +177,7 @@ impl SchemaTracker {
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
         if let Touches::Tables(names) = &touches {
-            self.hide(names, temporary(query.statement, context) != Temporary::No, at)?;
+            self.hide(names, temporary(query.statement, context).hides(), at)?;
         }
         let mut known = KnownAt::new(self, at, touches);
         let changes = changes(query.statement, context, &mut known);

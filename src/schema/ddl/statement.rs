@@ -25,7 +25,7 @@ pub fn changes(statement: &[u8], context: &DdlContext<'_>, known: &mut dyn Known
     let tokens = tokens(&text, context.dialect());
     let mut cursor = Cursor::new(&tokens);
     set_statement(&mut cursor);
-    let hidden = temporary(statement, context) == Temporary::Uses;
+    let hidden = matches!(temporary(statement, context), Temporary::Uses | Temporary::Copies);
     let understood = if cursor.is_broken() || hidden || context.has_mode(super::mode::ORACLE) {
         None
     } else {

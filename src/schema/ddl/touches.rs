@@ -44,8 +44,18 @@ pub enum Temporary {
     No,
     /// It makes one, which hides the table of its name.
     Makes,
-    /// It defines something, and may mean one by a name in it.
+    /// It makes a table like one that may be temporary.
+    Copies,
+    /// It changes something, and may mean one by a name in it.
     Uses,
+}
+
+impl Temporary {
+    /// Whether the names in the statement may be those of temporary tables from then on.
+    #[must_use]
+    pub fn hides(self) -> bool {
+        matches!(self, Self::Makes | Self::Uses)
+    }
 }
 
 /// What a statement has to do with temporary tables. MariaDB marks each DROP as if it used one: what is not of temporary
@@ -63,7 +73,10 @@ pub fn temporary(statement: &[u8], context: &DdlContext<'_>) -> Temporary {
             return Temporary::Makes;
         }
         let index = ["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "INDEX", "ONLINE", "OFFLINE"];
-        uses = cursor.sees_any(&index) || (cursor.sees("TABLE") && is_like(&cursor));
+        if context.uses_temporary && cursor.sees("TABLE") && is_like(&cursor) {
+            return Temporary::Copies;
+        }
+        uses = cursor.sees_any(&index);
     } else if cursor.word("DROP") {
         uses = cursor.sees_any(&["ONLINE", "OFFLINE", "INDEX"]);
     }
