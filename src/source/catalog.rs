@@ -4,7 +4,7 @@
 
 use super::config::SourceConfig;
 use super::error::{Failure, SourceError};
-use super::probe::end_of_log;
+use super::probe::log_status;
 use super::result::ResultSet;
 use super::session::Connection;
 use crate::disposition::Disposition;
@@ -29,6 +29,8 @@ pub struct Answers {
     pub answers: Vec<ResultSet>,
     /// Where the source's log ended afterwards; `None` if it writes none.
     pub end_of_log: Option<LogPosition>,
+    /// The source leaves out databases from its log.
+    pub filters: bool,
 }
 
 impl SourceCatalog {
@@ -89,11 +91,12 @@ async fn ask(
         for question in questions {
             answers.push(connection.query(question).await?);
         }
-        end_of_log(connection).await
+        log_status(connection).await
     }
     .await;
     connection.query("ROLLBACK").await?;
-    Ok(Answers { answers, end_of_log: result? })
+    let (end_of_log, filters) = result?.unzip();
+    Ok(Answers { answers, end_of_log, filters: filters.unwrap_or(false) })
 }
 
 /// What a server does not know or allow, it does not do.

@@ -156,6 +156,11 @@ pub async fn binary_logs(conn: &mut Connection) -> Result<Vec<(String, u64)>, So
 
 /// Where the source writes next, `None` without a binary log; needs REPLICATION CLIENT.
 pub async fn end_of_log(conn: &mut Connection) -> Result<Option<LogPosition>, SourceError> {
+    Ok(log_status(conn).await?.map(|(end, _)| end))
+}
+
+/// As [`end_of_log`], and whether the server leaves out databases (`binlog_do_db`, `binlog_ignore_db`).
+pub(super) async fn log_status(conn: &mut Connection) -> Result<Option<(LogPosition, bool)>, SourceError> {
     let set = match first_known(conn, &["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"]).await {
         Ok(set) => set,
         Err(failure) => return Err(conn.error(failure)),
@@ -166,7 +171,10 @@ pub async fn end_of_log(conn: &mut Connection) -> Result<Option<LogPosition>, So
     let position = set.text(0, 0).zip(set.text(0, 1).and_then(|pos| pos.parse().ok()));
     let what = "no file and position".to_owned();
     match position {
-        Some((file, pos)) => Ok(Some(LogPosition::new(file, pos))),
+        Some((file, pos)) => {
+            let filters = [set.text(0, 2), set.text(0, 3)];
+            Ok(Some((LogPosition::new(file, pos), filters.into_iter().flatten().any(|list| !list.is_empty()))))
+        }
         None => Err(conn.error(Failure::Answer { query: "SHOW BINARY LOG STATUS", what })),
     }
 }

@@ -30,7 +30,7 @@ use crate::position::LogPosition;
 use crate::row::{PlanError, TablePlan};
 use crate::schema::TableDef;
 use crate::schema::ddl::{
-    Change, DdlContext, TableState, Touches, changes, is_about_views, lower_case, makes_temporary, touches,
+    Change, DdlContext, TableState, Touches, changes, is_about_views, lower_case, temporary, touches,
 };
 use crate::sink::SinkError;
 use crate::store::{Origin, SchemaVersion, State, Store, StoreError, Subject};
@@ -54,6 +54,7 @@ pub struct SchemaTracker {
     /// Some table map did not name its columns.
     needed: bool,
     veiled: veiled::Told,
+    filters_checked: bool,
 }
 
 impl SchemaTracker {
@@ -73,6 +74,7 @@ impl SchemaTracker {
             settings: None,
             needed: false,
             veiled: veiled::Told::default(),
+            filters_checked: false,
         }
     }
 
@@ -90,6 +92,7 @@ impl SchemaTracker {
     /// When names cannot be known, or what is needed to know them cannot be had.
     pub(super) fn plan(&mut self, map: &TableMapEvent<'_>, at: Spot<'_>) -> Result<TablePlan, ResolveError> {
         self.needed = true;
+        self.refuse_filters()?;
         let lower = self.lower_case_names()?;
         let (database, table) = (name(map.database, lower)?, name(map.table, lower)?);
         let subject = Subject::Table(database.clone(), table.clone());
@@ -195,7 +198,7 @@ impl SchemaTracker {
     ) -> Result<Vec<Change>, ResolveError> {
         let touches = touches(query.statement, context);
         if let Touches::Tables(names) = &touches {
-            self.hide(names, context.uses_temporary || makes_temporary(query.statement, context), at)?;
+            self.hide(names, temporary(query.statement, context).hides(), at)?;
         }
         let mut known = KnownAt::new(self, at, touches);
         let changes = changes(query.statement, context, &mut known);
@@ -292,6 +295,28 @@ impl SchemaTracker {
         match self.settings {
             Some(settings) => Ok(settings),
             None => Ok(*self.settings.insert(self.source.settings()?)),
+        }
+    }
+
+    /// Definitions are not followed in a log that leaves statements out. A source that cannot be asked now has been
+    /// asked before, or will be when the first table is not known.
+    fn refuse_filters(&mut self) -> Result<(), ResolveError> {
+        if std::mem::replace(&mut self.filters_checked, true) {
+            return Ok(());
+        }
+        match self.settings() {
+            Ok(Settings { filters: true, .. }) => {
+                self.filters_checked = false;
+                Err(ResolveError::Names {
+                    what: "the log does not name the table's columns, and they cannot be known: the source leaves \
+                           databases out of its log (binlog_do_db or binlog_ignore_db), and changes of tables may be \
+                           among them"
+                        .to_owned(),
+                    hint: "set binlog_row_metadata=FULL at the source: later changes carry their own names".to_owned(),
+                })
+            }
+            Ok(_) | Err(SinkError::Unavailable { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

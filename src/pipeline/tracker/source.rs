@@ -25,6 +25,9 @@ pub(in crate::pipeline) struct Settings {
     pub lower_case_names: bool,
     /// What it logs now names its columns: definitions are not needed for it.
     pub logs_names: bool,
+    /// Leaves out databases from its log: statements by the default database, rows by their table's. So the log may
+    /// hold a table's rows without the changes of its definition.
+    pub filters: bool,
 }
 
 /// The source's `information_schema`.
@@ -42,18 +45,18 @@ impl SourceNames {
         &mut self,
         table: Option<(&str, &str)>,
         questions: &[String],
-    ) -> Result<(Vec<ResultSet>, LogPosition), SinkError> {
+    ) -> Result<(Vec<ResultSet>, LogPosition, bool), SinkError> {
         let Self { catalog, runtime } = self;
         let answers = runtime.block_on(catalog.ask(table, questions)).map_err(|error| failed(&error))?;
         let end = answers.end_of_log.ok_or_else(|| not_understood("the source does not say where its log ends"))?;
-        Ok((answers.answers, end))
+        Ok((answers.answers, end, answers.filters))
     }
 }
 
 impl AskSource for SourceNames {
     fn table(&mut self, database: &str, table: &str) -> Result<(Option<TableDef>, LogPosition), SinkError> {
         let questions = [schema::columns_query(database, table), schema::keys_query(database, table)];
-        let (answers, end) = self.ask(Some((database, table)), &questions)?;
+        let (answers, end, _) = self.ask(Some((database, table)), &questions)?;
         let rows = |index: usize| answers.get(index).map(|set| set.rows.as_slice()).unwrap_or_default();
         let def = TableDef::from_rows(database, table, rows(0), rows(1))
             .map_err(|error| not_understood(&format!("the source's catalog cannot be understood: {error}")))?;
@@ -61,13 +64,13 @@ impl AskSource for SourceNames {
     }
 
     fn collation(&mut self, database: &str) -> Result<(Option<String>, LogPosition), SinkError> {
-        let (answers, end) = self.ask(None, &[schema::collation_query(database)])?;
+        let (answers, end, _) = self.ask(None, &[schema::collation_query(database)])?;
         Ok((answers.first().and_then(|set| set.text(0, 0)).map(str::to_owned), end))
     }
 
     fn settings(&mut self) -> Result<Settings, SinkError> {
         let question = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'binlog_row_metadata')";
-        let (answers, _) = self.ask(None, &[question.to_owned()])?;
+        let (answers, _, filters) = self.ask(None, &[question.to_owned()])?;
         let set = answers.into_iter().next().unwrap_or_default();
         let value = |name: &str| {
             (0..set.rows.len()).find(|row| set.text(*row, 0) == Some(name)).and_then(|row| set.text(row, 1))
@@ -75,6 +78,7 @@ impl AskSource for SourceNames {
         Ok(Settings {
             lower_case_names: value("lower_case_table_names").is_some_and(|value| value != "0"),
             logs_names: value("binlog_row_metadata") == Some("FULL"),
+            filters,
         })
     }
 }

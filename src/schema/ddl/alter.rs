@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::charset::{TextClause, default_of, max_bytes};
 use super::column::{ColumnSpec, column_spec, text_name};
 use super::create::{TableOptions, table_option};
-use super::cursor::{Cursor, TableName};
+use super::cursor::{Cursor, MAX_ITEMS, TableName};
 use super::draft::{Draft, Slot, same};
 use super::key::{Constraint, KeyKind, begins_constraint, constraint};
 use super::types::Size;
@@ -122,7 +122,8 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>, context: &DdlContext<'_>) -> Opt
             break;
         }
     }
-    Some(alter)
+    let count = alter.specs.len().saturating_add(alter.constraints.len());
+    (count <= MAX_ITEMS).then_some(alter)
 }
 
 impl Alter {
@@ -318,8 +319,6 @@ impl Alter {
         }
         let default = known.database(&def.database).text();
         let convert = match &self.convert {
-            // What becomes of a column that is converted and changed is not the same for all types.
-            Some(_) if !self.specs.is_empty() => return None,
             Some(clause) => Some(self.convert_to(clause, default.as_ref(), context)?),
             None => None,
         };
@@ -342,6 +341,11 @@ impl Alter {
         }
         self.columns(&mut draft, context)?;
         if let Some(text) = &convert {
+            // Whether a text column that is changed as well becomes longer differs.
+            let defined = |spec: &Spec| spec.column.define(draft.text.as_ref(), context);
+            if self.specs.iter().any(|spec| defined(spec).is_none_or(|def| def.charset.is_some())) {
+                return None;
+            }
             for slot in &mut draft.columns {
                 convert_column(&mut slot.def, text)?;
             }
@@ -411,7 +415,9 @@ impl Alter {
     fn columns(&self, draft: &mut Draft, context: &DdlContext<'_>) -> Option<()> {
         let before = std::mem::take(&mut draft.columns);
         // A key goes with its column, also where another of that name is added.
-        let again = |drop: &Drop| self.specs.iter().any(|spec| same(&spec.column.name, &drop.name));
+        let again = |drop: &Drop| {
+            draft.is_in_key(&drop.name) && self.specs.iter().any(|spec| same(&spec.column.name, &drop.name))
+        };
         if !self.finds_columns(&before) || self.drops.iter().any(again) {
             return None;
         }

@@ -11,9 +11,23 @@ pub(super) struct Cursor<'t, 'a> {
     tokens: &'t [Placed<'a>],
 }
 
-/// All tokens of a text.
+/// Tokens of a statement at most, some twenty megabytes. The largest table there can be takes fewer.
+const MAX_TOKENS: usize = 500_000;
+/// Items of a list at most: columns, keys, clauses. Servers take 4096 columns.
+pub(super) const MAX_ITEMS: usize = 8192;
+
+/// All tokens of a text; what has too many is broken.
 pub(super) fn tokens(text: &str, dialect: Dialect) -> Vec<Placed<'_>> {
-    Tokens::new(text, dialect).collect()
+    let mut tokens: Vec<_> = Tokens::new(text, dialect).take(MAX_TOKENS).collect();
+    if tokens.len() == MAX_TOKENS {
+        tokens.push(Placed { token: Token::Broken, at: text.len() });
+    }
+    tokens
+}
+
+/// The first two tokens of a text.
+pub(super) fn first_tokens(text: &str, dialect: Dialect) -> Vec<Placed<'_>> {
+    Tokens::new(text, dialect).take(2).collect()
 }
 
 impl<'t, 'a> Cursor<'t, 'a> {
@@ -167,6 +181,9 @@ impl<'t, 'a> Cursor<'t, 'a> {
                 Token::Sign('(') => depth = depth.saturating_add(1),
                 Token::Sign(')') => depth = depth.checked_sub(1)?,
                 Token::Sign(',') if depth == 0 => {
+                    if items.len() >= MAX_ITEMS {
+                        return None;
+                    }
                     items.push(Cursor { tokens: self.tokens.get(from..at)? });
                     from = at.saturating_add(1);
                 }

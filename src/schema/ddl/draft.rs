@@ -2,6 +2,7 @@
 
 use super::charset::max_bytes;
 use super::column::ColumnSpec;
+use super::cursor::MAX_ITEMS;
 use super::key::{Constraint, KeyKind, KeySpec, PartSpec};
 use super::{DdlContext, lower_case};
 use crate::schema::{ColumnDef, KeyDef, KeyPart, TableDef, TextDefault};
@@ -46,7 +47,7 @@ pub(super) struct Draft {
 }
 
 pub(super) fn same(a: &str, b: &str) -> bool {
-    a == b || lower_case(a) == lower_case(b)
+    a.eq_ignore_ascii_case(b) || (!(a.is_ascii() && b.is_ascii()) && lower_case(a) == lower_case(b))
 }
 
 impl Draft {
@@ -87,6 +88,12 @@ impl Draft {
             text: def.text.clone(),
             engine: def.engine.clone(),
         }
+    }
+
+    /// Whether some key has this column.
+    pub(super) fn is_in_key(&self, name: &str) -> bool {
+        let mut parts = self.keys.iter().flat_map(|key| &key.parts);
+        parts.any(|part| part.column.as_ref().is_some_and(|column| same(column, name)))
     }
 
     /// Keys and the like that stand with a column.
@@ -145,6 +152,9 @@ impl Draft {
                 let at = self.position(&name)?;
                 self.columns.get_mut(at)?.def.nullable = false;
             }
+        }
+        if self.columns.len() > MAX_ITEMS {
+            return None;
         }
         let keys = self.resolve_keys()?;
         let mut def = TableDef {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use dump::{DumpError, read_dump};
 pub use mentions::{Mention, mentions};
 pub use statement::changes;
-pub use touches::{Touches, is_about_views, makes_temporary, touches};
+pub use touches::{Temporary, Touches, is_about_views, temporary, touches};
 
 use self::token::Dialect;
 use super::{TableDef, TextDefault};

@@ -6,9 +6,13 @@ use super::alter::{self, Alter, renamed};
 use super::charset::{TextClause, of_id};
 use super::create::{create_table, sequence};
 use super::cursor::{Cursor, TableName, tokens};
+use super::draft::same;
 use super::key::{Constraint, KeyKind, KeySpec, finish_key, using};
-use super::touches::{Touches, makes_temporary, set_statement, touches};
-use super::{Change, DatabaseState, DdlContext, Known, TableState, lower_case};
+use super::touches::{Temporary, Touches, set_statement, temporary, touches};
+use super::{Change, DatabaseState, DdlContext, Known, TableState};
+
+/// Names in a RENAME TABLE at most: each is looked for among those before it.
+const MAX_RENAMED: usize = 2048;
 
 /// What a statement changes, in order; empty where it leaves all tables alone.
 #[must_use]
@@ -21,7 +25,7 @@ pub fn changes(statement: &[u8], context: &DdlContext<'_>, known: &mut dyn Known
     let tokens = tokens(&text, context.dialect());
     let mut cursor = Cursor::new(&tokens);
     set_statement(&mut cursor);
-    let hidden = context.uses_temporary && !makes_temporary(statement, context);
+    let hidden = matches!(temporary(statement, context), Temporary::Uses | Temporary::Copies);
     let understood = if cursor.is_broken() || hidden || context.has_mode(super::mode::ORACLE) {
         None
     } else {
@@ -55,7 +59,6 @@ type Name = (String, String);
 impl Session<'_, '_> {
     /// What is known of a table after the changes so far. One in other case may have been the same.
     fn look_up(&mut self, (database, table): &Name) -> TableState {
-        let same = |a: &str, b: &str| a == b || lower_case(a) == lower_case(b);
         let changed = self.changes.iter().rev().find_map(|change| match change {
             Change::Table { database: d, table: t, state } if d == database && t == table => Some(state.clone()),
             Change::Table { database: d, table: t, .. } if same(d, database) && same(t, table) => {
@@ -253,7 +256,7 @@ impl Session<'_, '_> {
             if cursor.at_end() {
                 return Some(());
             }
-            if !cursor.sign(',') {
+            if !cursor.sign(',') || self.changes.len() > MAX_RENAMED {
                 return None;
             }
         }

@@ -1,7 +1,7 @@
 //! Which tables a statement may change, without knowing them: for looking ahead in a log.
 
 use super::DdlContext;
-use super::cursor::{Cursor, TableName, tokens};
+use super::cursor::{Cursor, TableName, first_tokens, tokens};
 
 /// What a statement may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum Touches {
 #[must_use]
 pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
     let text = context.text(statement);
+    let first = first_tokens(&text, context.dialect());
+    let cursor = Cursor::new(&first);
+    // Most statements change rows, and may be long.
+    if begins_harmless(&cursor) && !cursor.clone().words(&["SET", "STATEMENT"]) {
+        return Touches::Nothing;
+    }
     let tokens = tokens(&text, context.dialect());
     let mut cursor = Cursor::new(&tokens);
     set_statement(&mut cursor);
@@ -31,17 +37,60 @@ pub fn touches(statement: &[u8], context: &DdlContext<'_>) -> Touches {
     }
 }
 
-/// Whether a statement makes a temporary table: from then on, the tables it names may be hidden from others.
+/// What a statement has to do with temporary tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temporary {
+    /// Nothing, as far as it says.
+    No,
+    /// It makes one, which hides the table of its name.
+    Makes,
+    /// It makes a table like one that may be temporary.
+    Copies,
+    /// It changes something, and may mean one by a name in it.
+    Uses,
+}
+
+impl Temporary {
+    /// Whether the names in the statement may be those of temporary tables from then on.
+    #[must_use]
+    pub fn hides(self) -> bool {
+        matches!(self, Self::Makes | Self::Uses)
+    }
+}
+
+/// What a statement has to do with temporary tables. MariaDB marks each DROP as if it used one: what is not of temporary
+/// tables in it is logged apart, so that it can be believed.
 #[must_use]
-pub fn makes_temporary(statement: &[u8], context: &DdlContext<'_>) -> bool {
+pub fn temporary(statement: &[u8], context: &DdlContext<'_>) -> Temporary {
     let text = context.text(statement);
     let tokens = tokens(&text, context.dialect());
     let mut cursor = Cursor::new(&tokens);
     set_statement(&mut cursor);
-    cursor.word("CREATE") && {
+    let mut uses = cursor.sees_any(&["ALTER", "RENAME"]);
+    if cursor.word("CREATE") {
         cursor.words(&["OR", "REPLACE"]);
-        cursor.word("TEMPORARY")
+        if cursor.word("TEMPORARY") {
+            return Temporary::Makes;
+        }
+        let index = ["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "INDEX", "ONLINE", "OFFLINE"];
+        if context.uses_temporary && cursor.sees("TABLE") && is_like(&cursor) {
+            return Temporary::Copies;
+        }
+        uses = cursor.sees_any(&index);
+    } else if cursor.word("DROP") {
+        uses = cursor.sees_any(&["ONLINE", "OFFLINE", "INDEX"]);
     }
+    if uses && context.uses_temporary { Temporary::Uses } else { Temporary::No }
+}
+
+/// `TABLE name LIKE`, also in parentheses.
+fn is_like(cursor: &Cursor<'_, '_>) -> bool {
+    let mut ahead = cursor.clone();
+    ahead.word("TABLE");
+    ahead.if_not_exists();
+    let named = ahead.table_name().is_some();
+    ahead.sign('(');
+    !named || ahead.sees("LIKE")
 }
 
 /// Whether a statement defines or drops views.

@@ -104,7 +104,8 @@ impl Follower {
             let problem = match (&state, &catalog) {
                 (TableState::Unknown, Some(_)) if unknown => None,
                 (TableState::Is(def), Some(catalog)) => difference(def, catalog),
-                (TableState::Gone, None) => None,
+                // A view has had the name.
+                (TableState::Gone | TableState::Unknown, None) => None,
                 (TableState::Unknown, Some(_)) => {
                     self.unknown += 1;
                     None

@@ -257,6 +257,67 @@ on_each_flavor! {
         terminate(process);
     }
 
+    fn a_statement_about_a_temporary_table_is_not_about_the_one_that_it_hides(flavor) {
+        let source = source(flavor);
+        let mut session = source.session();
+        session.exec("CREATE DATABASE d; USE d");
+        session.exec("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(20), b VARCHAR(20))");
+        // Here definitions of temporary tables are logged.
+        session.exec(if flavor == Flavor::MySql { "SET binlog_format = STATEMENT" } else { "SET binlog_format = MIXED" });
+        session.exec("CREATE TEMPORARY TABLE t (id INT, b VARCHAR(20), a VARCHAR(20))");
+        let replicate = Replicate::new();
+        let mut process = replicate.spawn(&start_args(&source, &[]));
+        source.exec("INSERT INTO d.t VALUES (1, 'a', 'b')");
+        await_rows(&mut process, 1);
+        terminate(process);
+        session.exec("ALTER TABLE t CHANGE b q VARCHAR(20); CREATE TABLE u LIKE t");
+        if flavor == Flavor::MySql {
+            session.exec("ALTER TABLE t RENAME TO v");
+        } else {
+            session.exec("RENAME TABLE t TO v");
+        }
+        let mut process = replicate.spawn(&start_args(&source, &[]));
+        source.exec("INSERT INTO d.t VALUES (2, 'a', 'b'); INSERT INTO d.u VALUES (3, 'q', 'a')");
+        source.exec("CREATE TABLE IF NOT EXISTS d.v (id INT PRIMARY KEY, x VARCHAR(20), y VARCHAR(20))");
+        source.exec("INSERT INTO d.v VALUES (4, 'x', 'y')");
+        await_rows(&mut process, 3);
+        assert_eq!(named_rightly(&process.stdout_lines()), 3);
+        terminate(process);
+    }
+
+    fn a_log_that_leaves_statements_out_is_not_followed(flavor) {
+        let source = Server::start(flavor, &["--binlog-row-metadata=MINIMAL", "--binlog-do-db=d"]);
+        source.exec("CREATE DATABASE o; CREATE DATABASE d");
+        let mut session = source.session();
+        session.exec("USE d; CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(20), b VARCHAR(20))");
+        session.exec("USE o; ALTER TABLE d.t RENAME COLUMN a TO z; INSERT INTO d.t VALUES (1, 'z', 'b')");
+        let replicate = Replicate::new();
+        let mut process = replicate.spawn(&start_args(&source, &[]));
+        stops(&mut process, &["d.t", "binlog_do_db", "hint:", "binlog_row_metadata=FULL"]);
+        assert_eq!(named_rightly(&process.stdout_lines()), 0);
+    }
+
+    fn an_import_before_the_source_was_met_counts(flavor) {
+        let source = source(flavor);
+        source.exec("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(20), b VARCHAR(20))");
+        let (file, start) = source.log_position();
+        source.exec("INSERT INTO d.t VALUES (1, 'a', 'b'); ALTER TABLE d.t RENAME COLUMN a TO c");
+        let replicate = Replicate::new();
+        let dump = replicate.data_dir().with_file_name("old.sql");
+        fs::write(&dump, "CREATE TABLE d.t (id int PRIMARY KEY, a varchar(20), b varchar(20));").unwrap();
+        let mut change = vec!["change-master".to_owned()];
+        let start = start_at(&source, &file, start, &[]);
+        change.extend_from_slice(&start[1..]);
+        let change: Vec<&str> = change.iter().map(String::as_str).collect();
+        assert_eq!(replicate.run(&change).code, 0);
+        let run = replicate.run(&["schema", "import", &dump.display().to_string()]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let mut process = replicate.spawn(&start);
+        await_rows(&mut process, 1);
+        assert_eq!(named_rightly(&process.stdout_lines()), 1);
+        terminate(process);
+    }
+
     fn a_table_that_changed_without_a_trace_is_noticed_where_its_columns_do_not_fit(flavor) {
         let source = source(flavor);
         let replicate = Replicate::new();
