@@ -9,8 +9,9 @@ use crate::cli::error::Failure;
 use crate::pipeline::decode::STDIN;
 use crate::position::split_number;
 
-/// The files in the order of their log.
-pub(super) fn in_order(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// The files in the order of their log. Where numbers are missing between them that is told, or, if what is made of the files
+/// must be `whole`, an error.
+pub(super) fn in_order(files: &[PathBuf], whole: bool) -> Result<Vec<PathBuf>, Failure> {
     if files.iter().filter(|file| *file == Path::new(STDIN)).count() > 1 {
         return Err(Failure::usage("standard input can be read once only"));
     }
@@ -30,7 +31,12 @@ pub(super) fn in_order(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         if before == after {
             return Err(Failure::usage(format!("{} and {} have the same number", first.display(), second.display())));
         }
-        if after - before > 1 {
+        let gap = after - before > 1;
+        if gap && whole {
+            let what = format!("files are missing between {} and {}", first.display(), second.display());
+            return Err(Failure::usage(format!("{what}: a script of both would leave out what they hold")));
+        }
+        if gap {
             tracing::warn!(
                 before = %first.display(), after = %second.display(),
                 "files are missing between these two: what they hold is not seen"
@@ -53,7 +59,7 @@ mod tests {
 
     fn ordered(files: &[&str]) -> Option<Vec<String>> {
         let files: Vec<_> = files.iter().map(PathBuf::from).collect();
-        Some(in_order(&files).ok()?.iter().map(|file| file.display().to_string()).collect())
+        Some(in_order(&files, false).ok()?.iter().map(|file| file.display().to_string()).collect())
     }
 
     #[test]
@@ -66,6 +72,14 @@ mod tests {
     fn a_file_is_not_read_twice() {
         assert_eq!(ordered(&["b.000001", "d/b.000001"]), None);
         assert_eq!(ordered(&["-", "-"]), None);
+    }
+
+    #[test]
+    fn a_script_is_made_of_files_without_a_gap() {
+        let files = [PathBuf::from("b.000001"), PathBuf::from("b.000003")];
+        assert!(in_order(&files, false).is_ok());
+        assert!(in_order(&files, true).is_err());
+        assert!(in_order(&files[..1], true).is_ok());
     }
 
     #[test]

@@ -16,3 +16,10 @@ pub(super) enum Format {
     /// The reverse statements in reverse order, to undo what was logged
     Flashback,
 }
+
+impl Format {
+    /// Whether what comes out changes a server, and so must leave nothing out.
+    pub(super) fn makes_script(self) -> bool {
+        matches!(self, Self::Sql | Self::Flashback)
+    }
+}

@@ -92,7 +92,7 @@ impl Decode {
 
     /// Lists the events of the files.
     fn list(&self) -> anyhow::Result<()> {
-        let files = files::in_order(&self.files)?;
+        let files = files::in_order(&self.files, self.format.makes_script())?;
         let wanted = self.selection.wanted(files.len())?;
         let bar = Bar::new(&files);
         let mut events = Events::new(self.json, &bar);
@@ -103,7 +103,7 @@ impl Decode {
 
     /// Decodes the files into a sink.
     fn bring_to<S: Sink>(&self, sink: &mut S) -> anyhow::Result<()> {
-        let files = files::in_order(&self.files)?;
+        let files = files::in_order(&self.files, self.format.makes_script())?;
         let wanted = self.selection.wanted(files.len())?;
         sink.open().map_err(|error| told(ApplyError::from_sink(error)))?;
         let bar = Bar::new(&files);
