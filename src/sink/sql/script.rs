@@ -278,7 +278,8 @@ fn logged(out: &mut Vec<u8>, text: &[u8], expected_error: u16) {
     while memchr::memmem::find(text, delimiter.as_bytes()).is_some() {
         delimiter.push('$');
     }
-    out.extend_from_slice(format!("DELIMITER {delimiter}\n").as_bytes());
+    // In lower case: behind `\C binary` clients compare the word byte for byte.
+    out.extend_from_slice(format!("delimiter {delimiter}\n").as_bytes());
     out.extend_from_slice(text);
-    out.extend_from_slice(format!("\n{delimiter}\nDELIMITER ;\n").as_bytes());
+    out.extend_from_slice(format!("\n{delimiter}\ndelimiter ;\n").as_bytes());
 }

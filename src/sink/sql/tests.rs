@@ -247,8 +247,8 @@ fn bodies_get_a_delimiter_that_they_do_not_have() {
         script.split_once("SET s;\n").unwrap().1.strip_suffix("SET r;\n").unwrap().to_owned()
     };
     assert_eq!(script("DROP TABLE t -- x"), "DROP TABLE t -- x\n;\n");
-    assert_eq!(script("BEGIN a; END"), "DELIMITER $$\nBEGIN a; END\n$$\nDELIMITER ;\n");
-    assert_eq!(script("a; $$ '$$$'"), "DELIMITER $$$$\na; $$ '$$$'\n$$$$\nDELIMITER ;\n");
+    assert_eq!(script("BEGIN a; END"), "delimiter $$\nBEGIN a; END\n$$\ndelimiter ;\n");
+    assert_eq!(script("a; $$ '$$$'"), "delimiter $$$$\na; $$ '$$$'\n$$$$\ndelimiter ;\n");
 }
 
 #[test]
