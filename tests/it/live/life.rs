@@ -110,6 +110,7 @@ on_each_flavor! {
         source.exec("INSERT INTO d.big VALUES (2, REPEAT('x', 300000))");
         // The pipe is full.
         let (_, end) = source.log_position();
+        eventually(SOON, || replicate.run(&["status"]).code == 0);
         eventually(SOON, || status(&replicate)["read_source_log_pos"] == end);
         std::thread::sleep(Duration::from_millis(300));
         let since = Instant::now();
