@@ -128,8 +128,12 @@ fn says_where(error: &str) -> bool {
         || ["cannot read events.bin", "events.bin is no binary log"].iter().any(|words| error.starts_with(words))
 }
 
-/// Files cut off: small ones at each byte, others around the ends of events and here and there.
+/// Files cut off: small ones at each byte, others around the ends of events and here and there. With
+/// `REPLICATE_EVERY_CUT=PART/PARTS` all at each byte, or every so many: some minutes each.
 fn truncations(watch: &Watch) {
+    let every = std::env::var("REPLICATE_EVERY_CUT").ok();
+    let part = every.as_deref().and_then(|every| every.split_once('/'));
+    let part = part.map(|(part, parts)| (part.parse::<usize>().unwrap(), parts.parse::<usize>().unwrap()));
     let mut count = 0;
     for case in cases() {
         let bytes = case.bytes();
@@ -137,7 +141,8 @@ fn truncations(watch: &Watch) {
         let small = bytes.len() < 700;
         for len in 0..bytes.len() {
             let near = ends.iter().any(|end| len.abs_diff(*end) <= 20 && (len + end) % 8 == 0);
-            if small || near || len % 211 == 0 {
+            let wanted = part.map_or(small || near || len % 211 == 0, |(part, parts)| len % parts == part);
+            if wanted {
                 watch.decode(&format!("{} cut to {len}", case.name), &bytes[..len]);
                 count += 1;
             }
