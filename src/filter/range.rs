@@ -140,6 +140,12 @@ impl Selection {
         Ok(())
     }
 
+    /// Whether GTIDs say where to stop: then what lies before the first file must be known.
+    #[must_use]
+    pub fn awaits_gtids(&self) -> bool {
+        self.awaited.is_some()
+    }
+
     /// The head of a file says what lies before it. Only the first file's is of interest.
     pub fn previous_gtids(&mut self, before: &GtidSet) {
         if let (Some(Awaited::MySql(set)), false) = (&mut self.awaited, self.begun) {

@@ -258,16 +258,14 @@ impl<'a> Lister<'a> {
     /// Takes from an event what decides about others.
     fn look_at(&mut self, raw: &RawEvent<'_>, body: &[u8]) -> Option<Gtid> {
         match raw.header.event_type {
-            EventType::PREVIOUS_GTIDS => {
-                if let Ok(set) = GtidSet::decode(body) {
-                    self.selection.previous_gtids(&set);
-                }
-            }
-            EventType::MARIA_GTID_LIST => {
-                if let Ok(position) = GtidPos::decode(body) {
-                    self.selection.gtid_list(&position);
-                }
-            }
+            EventType::PREVIOUS_GTIDS => match GtidSet::decode(body) {
+                Ok(set) => self.selection.previous_gtids(&set),
+                Err(error) => self.remember(format!("{} does not parse: {error}", raw.header.event_type)),
+            },
+            EventType::MARIA_GTID_LIST => match GtidPos::decode(body) {
+                Ok(position) => self.selection.gtid_list(&position),
+                Err(error) => self.remember(format!("{} does not parse: {error}", raw.header.event_type)),
+            },
             EventType::ROTATE => {
                 if let Ok(Event::Rotate(rotate)) = event::parse(raw, &self.format)
                     && let Ok(file) = std::str::from_utf8(rotate.file)

@@ -106,3 +106,29 @@ fn the_error_about_a_cut_file_names_that_file() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stderr(&output).contains(&format!("b.000001:{xid}")), "{}", stderr(&output));
 }
+
+#[test]
+fn what_lies_before_a_file_is_read_where_gtids_say_where_to_stop() {
+    let mut log = fixture("mysql-9.7/no-checksum");
+    let mut at = MAGIC_LEN;
+    loop {
+        let (raw, _) = RawEvent::cut(&log[at..]).unwrap();
+        if raw.header.event_type == EventType::PREVIOUS_GTIDS {
+            break;
+        }
+        at += raw.bytes.len();
+    }
+    // More servers than the event has room for.
+    log[at + HEADER_LEN] = 9;
+    let files = Files::new(&[("b.000001", &log)]);
+    assert!(files.decode(&["b.000001"]).status.success());
+    for format in ["json", "events"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_replicate"))
+            .args(["decode", "--format", format, "--stop", "6f28f2dd-0000-11f1-8000-000000000001:1-3"])
+            .arg(files.path("b.000001"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}: {output:?}");
+        assert!(stderr(&output).contains("Previous_gtids does not parse"), "{format}: {}", stderr(&output));
+    }
+}

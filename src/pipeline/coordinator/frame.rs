@@ -179,7 +179,9 @@ impl<O> Coordinator<'_, O> {
     /// Takes from an event what the coordinator must know: positions, GTID, table maps.
     pub(super) fn look_at(&mut self, raw: &RawEvent<'_>, body: &[u8], at: usize) -> Result<(), Halt> {
         match raw.header.event_type {
-            EventType::PREVIOUS_GTIDS | EventType::MARIA_GTID_LIST => self.gtids_before(raw.header.event_type, body),
+            EventType::PREVIOUS_GTIDS | EventType::MARIA_GTID_LIST => {
+                self.gtids_before(raw.header.event_type, body, at)?
+            }
             EventType::ROTATE
             | EventType::GTID
             | EventType::ANONYMOUS_GTID

@@ -19,15 +19,18 @@ impl<O> Coordinator<'_, O> {
         self.selection.event(self.file, &start, self.source.pos).map_err(|error| ApplyError::misplaced(&error).into())
     }
 
-    /// Tells the selection what the files before this one hold.
-    pub(super) fn gtids_before(&mut self, event_type: EventType, body: &[u8]) {
-        if event_type == EventType::PREVIOUS_GTIDS {
-            if let Ok(before) = GtidSet::decode(body) {
-                self.selection.previous_gtids(&before);
-            }
-        } else if let Ok(before) = GtidPos::decode(body) {
-            self.selection.gtid_list(&before);
+    /// Tells the selection what the files before this one hold, where it asks for that.
+    pub(super) fn gtids_before(&mut self, event_type: EventType, body: &[u8], at: usize) -> Result<(), Halt> {
+        if !self.selection.awaits_gtids() {
+            return Ok(());
         }
+        let told = if event_type == EventType::PREVIOUS_GTIDS {
+            GtidSet::decode(body).map(|before| self.selection.previous_gtids(&before))
+        } else {
+            GtidPos::decode(body).map(|before| self.selection.gtid_list(&before))
+        };
+        // Without it the log would be read past the place to stop.
+        told.map_err(|error| self.undecodable(at, format!("{event_type} does not parse: {error}"), None))
     }
 
     /// Decides about the transaction that begins. To be asked once its GTID is known.
