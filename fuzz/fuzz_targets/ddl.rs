@@ -18,6 +18,7 @@ fuzz_target!(|data: &[u8]| {
         lower_case_names: mode & 16 != 0,
         collations_changed: mode & 32 != 0,
         failed: mode & 64 != 0,
+        uses_temporary: mode & 128 != 0,
     };
     let mut tables = Tables::new();
     for statement in text.split(|byte| *byte == 0) {
